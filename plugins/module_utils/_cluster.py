@@ -1,0 +1,144 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One way to a cluster: a kubeconfig and a context that somebody named.
+
+The library kubernetes is imported on the first use, because that alone takes a quarter of a second.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+from collections.abc import Callable, Iterator
+
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError, MissingLibraryError
+
+#: Seconds to connect, seconds to wait for an answer. The client's own default is to wait for ever.
+TIMEOUT = (5.0, 30.0)
+
+ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
+    "kubeconfig": {"type": "path"},
+    "context": {"type": "str"},
+}
+
+
+class ClusterError(MintnetError):
+    """A cluster could not be reached, or refused a request.
+
+    ``status`` and ``reason`` are those of the API's answer (404 and NotFound, 409 and AlreadyExists or Conflict ...);
+    without an answer they are None.
+    """
+
+    def __init__(self, message: str, status: int | None = None, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+
+class Cluster:
+    """A client for one context. ``core`` is the CoreV1Api; other groups are made from ``api``."""
+
+    def __init__(self, api: t.Any, core: t.Any, context: str) -> None:
+        self.api = api
+        self.core = core
+        self.context = context
+
+    @property
+    def server(self) -> str:
+        return str(self.api.configuration.host)
+
+    def call(self, doing: str, request: Callable[..., t.Any], *args: t.Any, **options: t.Any) -> t.Any:
+        """Send one request; whatever goes wrong becomes a ClusterError that begins with ``doing``."""
+        from kubernetes.client.exceptions import ApiException
+        from urllib3.exceptions import HTTPError
+
+        options.setdefault("_request_timeout", TIMEOUT)
+        try:
+            return request(*args, **options)
+        except ApiException as error:
+            if error.status:
+                raise self._refused(doing, error) from error
+            raise self._unreachable(doing, error) from error
+        except (HTTPError, OSError) as error:
+            raise self._unreachable(doing, error) from error
+
+    def _refused(self, doing: str, error: t.Any) -> ClusterError:
+        try:
+            answer = json.loads(error.body)
+            reason, message = answer.get("reason"), answer.get("message")
+        except (TypeError, ValueError, AttributeError):
+            reason, message = None, None
+        hint = {
+            401: f"; the credentials of context {self.context} are refused: renew them",
+            403: f"; the user of context {self.context} lacks this right: ask for it or name another context",
+        }.get(error.status, "")
+        return ClusterError(f"{doing}: {message or error.reason} ({error.status}){hint}", error.status, reason)
+
+    def _unreachable(self, doing: str, error: BaseException) -> ClusterError:
+        return ClusterError(
+            f"{doing}: the API of context {self.context} at {self.server} does not answer: {_root_cause(error)}; "
+            "check that the cluster runs and that this machine reaches it"
+        )
+
+
+def connect(kubeconfig: str | None, context: str | None) -> Cluster:
+    """A client for ``context`` of ``kubeconfig`` (default: $KUBECONFIG, else ~/.kube/config). Sends no request."""
+    try:
+        from kubernetes import client
+        from kubernetes.config import new_client_from_config
+    except ImportError as error:
+        raise MissingLibraryError("kubernetes>=31.0.0", "reaching the cluster", error) from error
+
+    path = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    doing = f"reading the kubeconfig {path}"
+    if not any(os.path.exists(os.path.expanduser(part)) for part in path.split(os.pathsep) if part):
+        raise ClusterError(f"{doing}: no such file; name one with the option kubeconfig or with $KUBECONFIG")
+    if not context:
+        # The current context may be anybody's: nothing is ever sent to a cluster that nobody named.
+        raise ClusterError(f"{doing}: no context is named; {_choose_from(path)}")
+    try:
+        # persist_config would write refreshed tokens into the user's file.
+        api = new_client_from_config(config_file=path, context=context, persist_config=False)
+    except Exception as error:  # the library lets through whatever a malformed file provokes
+        names = _context_names(path)
+        if names is not None and context not in names:
+            raise ClusterError(f"{doing}: it has no context {context}; {_choose_from(path)}") from error
+        cause = " ".join(str(error).split())
+        raise ClusterError(f"{doing}: context {context} cannot be used: {cause}; repair or replace the file") from error
+    return Cluster(api, client.CoreV1Api(api), context)
+
+
+def _choose_from(path: str) -> str:
+    names = _context_names(path)
+    if not names:
+        return "the file has no context at all: name another file"
+    return f"name one of its contexts with the option context: {', '.join(names)}"
+
+
+def _context_names(path: str) -> list[str] | None:
+    """All contexts of the file, or None where it cannot be read."""
+    from kubernetes.config import ConfigException
+    from kubernetes.config.kube_config import KubeConfigMerger
+    from yaml import YAMLError
+
+    try:
+        contexts = KubeConfigMerger(path).config.value.get("contexts") or []
+        return sorted(str(context["name"]) for context in contexts)
+    except (ConfigException, YAMLError, OSError, AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _root_cause(error: BaseException) -> str:
+    """The innermost reason: urllib3 wraps the system's error several times, each with an object's address in it."""
+    innermost = list(_chain(error))[-1]
+    return (isinstance(innermost, OSError) and innermost.strerror) or str(innermost) or type(innermost).__name__
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    following: BaseException | None = error
+    while following is not None:
+        yield following
+        reason = getattr(following, "reason", None)
+        following = reason if isinstance(reason, BaseException) else following.__cause__
