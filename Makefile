@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# A thin cover over ansible-playbook: each verb prints and runs one line. GNU make 3.81 is enough.
+.DEFAULT_GOAL := help
+.PHONY: help create status logs forward tx reset destroy destroy-cluster test lint unit bench collection venv
+
+quote = '$(subst ','\'',$(1))'
+# Values in which blanks and quotes may stand travel as JSON; $(value …) keeps make from expanding dollars in them.
+text = -e $(call quote,{"$(1)": "$(subst ",\",$(subst \,\\,$(value $(2))))"})
+plain = -e $(call quote,$(1)=$($(2)))
+
+playbook = .venv/bin/ansible-playbook playbooks/$(subst -,_,$@).yml$(options)
+options = $(if $(INVENTORY), -i $(call quote,$(INVENTORY)))$(if $(NETWORK), -e $(call quote,@$(NETWORK)))$(if \
+	$(PROVIDER), $(call plain,mintnet_provider,PROVIDER))$(if $(filter yes,$(CONFIRM)), -e mintnet_confirm=true)$(if \
+	$(NODE), $(call plain,cometbft_node,NODE))$(if $(CONTAINER), $(call plain,cometbft_container,CONTAINER))$(if \
+	$(filter yes,$(WATCH)), -e cometbft_watch=true)$(if $(QUERY), $(call text,cometbft_query,QUERY))$(if \
+	$(TX), $(call text,cometbft_tx,TX))$(if $(ARGS), $(ARGS))
+
+create: venv  ## from nothing, machines or a cluster to a network that makes blocks
+	$(playbook)
+status: venv  ## one table and a verdict                      WATCH=yes QUERY='nodes[].height'
+	$(playbook)
+logs: venv  ## a node's log                                 NODE=tm-0 CONTAINER=tm WATCH=yes
+	$(playbook)
+forward: venv  ## a node's RPC on localhost                    NODE=tm-0
+	$(playbook)
+tx: venv  ## send a transaction and wait for its block    TX='k=v' NODE=tm-0
+	$(playbook)
+reset: venv  ## same cluster, new chain                      CONFIRM=yes
+	$(playbook)
+destroy: venv  ## remove the network with its volumes          CONFIRM=yes
+	$(playbook)
+destroy-cluster: venv  ## remove the cluster that create made          CONFIRM=yes
+	$(playbook)
+
+test:  ## everything, on a cluster of its own          ARGS='--only lint'
+	@"$$(scripts/python)" tests/run.py $(ARGS)
+lint:  ## linters, types, documentation
+	@"$$(scripts/python)" tests/run.py --only lint $(ARGS)
+unit:  ## unit tests on each ansible-core at hand
+	@"$$(scripts/python)" tests/run.py --only unit $(ARGS)
+bench:  ## our times beside those of shell and kubectl
+	@"$$(scripts/python)" tests/run.py --only bench $(ARGS)
+collection: venv  ## the collection as a tarball
+	.venv/bin/ansible-galaxy collection build --force
+
+help:
+	@echo "make VERB, with NETWORK=file.yml PROVIDER=name INVENTORY=dir ARGS='-e name=value -v' for each of"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
+
+venv:
+	@scripts/venv .venv requirements.txt
