@@ -12,6 +12,7 @@ import json
 import os
 import typing as t
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError, MissingLibraryError
 
@@ -64,6 +65,15 @@ class Cluster:
         except (HTTPError, OSError) as error:
             raise self._unreachable(doing, error) from error
 
+    def find(self, doing: str, request: Callable[..., t.Any], *args: t.Any, **options: t.Any) -> t.Any:
+        """The same for something that need not exist: None where the API knows no such thing."""
+        try:
+            return self.call(doing, request, *args, **options)
+        except ClusterError as error:
+            if error.status == 404:
+                return None
+            raise
+
     def _refused(self, doing: str, error: t.Any) -> ClusterError:
         try:
             answer = json.loads(error.body)
@@ -93,7 +103,7 @@ def connect(kubeconfig: str | None, context: str | None) -> Cluster:
 
     path = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
     doing = f"reading the kubeconfig {path}"
-    if not any(os.path.exists(os.path.expanduser(part)) for part in path.split(os.pathsep) if part):
+    if not any(Path(part).expanduser().exists() for part in path.split(os.pathsep) if part):
         raise ClusterError(f"{doing}: no such file; name one with the option kubeconfig or with $KUBECONFIG")
     if not context:
         # The current context may be anybody's: nothing is ever sent to a cluster that nobody named.
