@@ -10,7 +10,8 @@ type: stdout
 short_description: A run as a short story instead of a scroll of task names
 version_added: 1.0.0
 description:
-  - Prints what M(mintnet.kubernetes.tell) and the collection's live steps have to say, and nothing about tasks that went well.
+  - Prints what M(mintnet.kubernetes.tell) and the collection's live steps have to say,
+    and nothing about tasks that went well.
   - A failure is told as what failed, where, why, and what to do next.
   - The last line says how long the run took and how much it changed.
   - With C(-v) it prints what P(ansible.builtin.default#callback) prints, too.
@@ -62,7 +63,9 @@ def why(result: Mapping[str, Any]) -> str:
         causes.append(f"not true: {assertion}")
     if "attempts" in result:
         causes[0] += f" (after {result['attempts']} attempts)"
-    causes += [tail(str(result[key])) for key in ("module_stdout", "module_stderr", "stdout", "stderr") if result.get(key)]
+    causes += [
+        tail(str(result[key])) for key in ("module_stdout", "module_stderr", "stdout", "stderr") if result.get(key)
+    ]
     return "\n".join(cause for cause in causes if cause)
 
 

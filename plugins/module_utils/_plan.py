@@ -1,0 +1,223 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which cluster a run works on: a pure decision over what the user named and what earlier runs left."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+
+DOING = "Choosing the cluster"
+BUILD_MINUTES = "about 12 min once"
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """What an earlier run wrote about its cluster."""
+
+    provider: str
+    context: str
+    kubeconfig: str
+    local: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Situation:
+    """All that the decision depends on."""
+
+    provider: str
+    cluster: str
+    cluster_dir: str
+    kubeconfig: str
+    context: str
+    machines: tuple[str, ...]
+    record: Record | None
+    contexts: tuple[str, ...]
+    system: str
+    root: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The cluster of this run, and why it is that one."""
+
+    provider: str
+    local: bool
+    reason: str
+    minutes: str
+    cluster: str
+    kubeconfig: str
+    context: str
+    cluster_dir: str
+    exists: bool
+
+
+def _load(path: Path, what: str) -> Mapping[str, t.Any] | None:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, yaml.YAMLError) as exc:
+        cause = " ".join(str(exc).split())
+        raise MintnetError(f"Reading {what} {path}: {cause}", hint="repair the file or name another one") from exc
+    if document is None:
+        return {}
+    if not isinstance(document, Mapping):
+        raise MintnetError(f"Reading {what} {path}: it holds no mapping", hint="repair the file or name another one")
+    return document
+
+
+def read_record(cluster_dir: Path) -> Record | None:
+    """The record in the cluster's folder, if there is one."""
+    path = cluster_dir / "cluster.yml"
+    document = _load(path, "the record of the cluster")
+    if document is None:
+        return None
+    try:
+        return Record(
+            provider=str(document["provider"]),
+            context=str(document["context"]),
+            kubeconfig=str(document["kubeconfig"]),
+            local=bool(document["local"]),
+        )
+    except KeyError as exc:
+        raise MintnetError(
+            f"Reading the record of the cluster {path}: {exc.args[0]} is missing",
+            hint=f"complete it, or remove {cluster_dir} if that cluster is gone",
+        ) from exc
+
+
+def read_contexts(kubeconfig: Path) -> tuple[str, ...]:
+    """The names of the contexts in the file; none where there is no file."""
+    document = _load(kubeconfig, "the kubeconfig") or {}
+    entries = document.get("contexts") or []
+    return tuple(str(entry["name"]) for entry in entries if isinstance(entry, Mapping) and "name" in entry)
+
+
+def decide(now: Situation) -> Plan:
+    """The record of an earlier run wins, then a context named by the user, then machines, then this machine."""
+    if now.record and not _leaves_existing(now, now.record):
+        return _recorded(now, now.record)
+    if now.provider == "existing" or (now.provider == "auto" and now.context):
+        return _existing(now)
+    return _kubeadm(now)
+
+
+def _leaves_existing(now: Situation, record: Record) -> bool:
+    """A cluster that we did not make holds nobody back: naming another context of one is enough."""
+    return record.provider == "existing" and now.provider != "kubeadm" and now.context not in ("", record.context)
+
+
+def _recorded(now: Situation, record: Record) -> Plan:
+    way_out = (
+        f"name another cluster (-e mintnet_cluster=NAME) beside it, or remove it first (destroy_cluster); "
+        f"the record is {now.cluster_dir}/cluster.yml"
+    )
+    if now.provider not in ("auto", record.provider):
+        raise MintnetError(
+            f"{DOING}: {now.cluster} is a cluster of provider {record.provider} since an earlier run, "
+            f"and mintnet_provider is {now.provider}",
+            hint=way_out,
+        )
+    if now.context not in ("", record.context):
+        raise MintnetError(
+            f"{DOING}: {now.cluster} is a cluster that an earlier run made, with context {record.context}, "
+            f"and mintnet_context is {now.context}",
+            hint=way_out,
+        )
+    reason = "used by an earlier run" if record.provider == "existing" else "made by an earlier run"
+    if record.local and now.machines:
+        reason += ", the inventory's machines are left alone"
+    return _plan(
+        now,
+        provider=record.provider,
+        local=record.local,
+        reason=reason,
+        minutes="about 1 min",
+        kubeconfig=record.kubeconfig,
+        context=record.context,
+        exists=True,
+    )
+
+
+def _existing(now: Situation) -> Plan:
+    known = f"contexts in {now.kubeconfig}: {', '.join(now.contexts) or 'none'}"
+    if not now.context:
+        raise MintnetError(
+            f"{DOING}: provider existing needs the name of a context, and a current context is never taken unasked",
+            hint=f"-e mintnet_context=NAME; {known}",
+        )
+    if now.context not in now.contexts:
+        raise MintnetError(
+            f"{DOING}: there is no context {now.context} in {now.kubeconfig}",
+            hint=f"name one that is there, or another file (-e mintnet_kubeconfig=FILE); {known}",
+        )
+    return _plan(
+        now,
+        provider="existing",
+        local=False,
+        reason=f"context {now.context} was named",
+        minutes="about 1 min",
+        context=now.context,
+        exists=True,
+    )
+
+
+def _kubeadm(now: Situation) -> Plan:
+    if now.cluster in now.contexts:
+        raise MintnetError(
+            f"{DOING}: a new cluster {now.cluster} would replace the context {now.cluster} in {now.kubeconfig}, "
+            f"which no earlier run of ours recorded",
+            hint=f"to use that cluster: -e mintnet_context={now.cluster}; to make one beside it: "
+            f"-e mintnet_cluster=NAME; if it is gone: kubectl config delete-context {now.cluster}",
+        )
+    named = "kubeadm was asked for" if now.provider == "kubeadm" else "no context named"
+    if len(now.machines) > 1:
+        raise MintnetError(
+            f"{DOING}: kube_control_plane lists {len(now.machines)} machines ({', '.join(now.machines)}), "
+            f"and this version makes clusters of one control plane",
+            hint="leave one machine in kube_control_plane",
+        )
+    if now.machines:
+        return _plan(
+            now,
+            provider="kubeadm",
+            local=False,
+            reason=f"{named}, machine {now.machines[0]} listed: built from source",
+            minutes=BUILD_MINUTES,
+            context=now.cluster,
+            exists=False,
+        )
+    if now.system != "Linux" or not now.root:
+        lacking = "root, and this user is not" if now.system == "Linux" else f"Linux, and this is {_spoken(now.system)}"
+        others = (
+            f"name a cluster that exists (-e mintnet_context=NAME; contexts in {now.kubeconfig}: "
+            f"{', '.join(now.contexts) or 'none'}), or list a machine in the inventory's kube_control_plane"
+        )
+        raise MintnetError(
+            f"{DOING}: {named}, no machines listed, so a local machine would be made, which needs {lacking}",
+            hint=f"run it as root, or {others}" if now.system == "Linux" else others,
+        )
+    return _plan(
+        now,
+        provider="kubeadm",
+        local=True,
+        reason=f"{named}, no machines listed: built from source",
+        minutes=BUILD_MINUTES,
+        context=now.cluster,
+        exists=False,
+    )
+
+
+def _spoken(system: str) -> str:
+    return "macOS" if system == "Darwin" else system
+
+
+def _plan(now: Situation, **decided: t.Any) -> Plan:
+    return Plan(**{"cluster": now.cluster, "cluster_dir": now.cluster_dir, "kubeconfig": now.kubeconfig, **decided})
