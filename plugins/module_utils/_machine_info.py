@@ -1,0 +1,274 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that the roles for machines want to know, read in one go. Runs on the machine: standard library only."""
+
+from __future__ import annotations
+
+import base64
+import concurrent.futures
+import dataclasses
+import hashlib
+import http.client
+import json
+import os
+import platform
+import re
+import shlex
+import shutil
+import socket
+import ssl
+import subprocess
+import typing as t
+from collections.abc import Callable
+from pathlib import Path
+
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_record import (
+    RECORDS,
+    Record,
+    file_drift,
+    unit_drift,
+    unit_states,
+)
+
+#: Programs of the machine's packages that the roles need, or would like to have.
+PROGRAMS = ("conntrack", "ethtool", "haproxy", "iptables", "mount", "nsenter", "python3", "runc", "socat")
+#: Where kubeadm leaves what a cluster is made of.
+CLUSTER_FILES = (
+    "/etc/kubernetes/admin.conf",
+    "/etc/kubernetes/kubelet.conf",
+    "/etc/kubernetes/pki/ca.crt",
+    "/etc/kubernetes/manifests/kube-apiserver.yaml",
+    "/var/lib/etcd/member",
+)
+#: Our own marks: the first is set before kubeadm touches anything, the second replaces it at the end.
+MARK_BEGUN = "/var/lib/mintnet/cluster.begun"
+MARK_DONE = "/var/lib/mintnet/cluster.done"
+#: Set by "containerd_images" on what it imports: the SHA-256 of the archive.
+IMAGE_LABEL = "io.mintnet.archive"
+#: Set on objects that we apply: the hash of what they were made from.
+INPUTS_ANNOTATION = "mintnet.io/inputs"
+NAMESPACES = ("kube-system", "mintnet-storage")
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+#: Runs a command; its standard output, or None where the command is missing, fails or takes too long.
+Run = Callable[[list[str]], str | None]
+#: Sends a GET request to the machine's own API server; the decoded answer.
+Get = Callable[[str], t.Any]
+
+
+def run(command: list[str]) -> str | None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout
+
+
+@dataclasses.dataclass
+class Machine:
+    """A machine below ``root``, which is something else than / only in tests."""
+
+    root: Path = Path("/")
+    run: Run = run
+    get: Get | None = None
+
+    def path(self, name: str) -> Path:
+        return self.root / name.lstrip("/")
+
+    def read(self, name: str) -> str:
+        try:
+            return self.path(name).read_text(errors="replace")
+        except OSError:
+            return ""
+
+    def exists(self, name: str) -> bool:
+        return os.path.lexists(self.path(name))
+
+    def info(self) -> dict[str, t.Any]:
+        # The two slow parts, both mere waiting.
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            images = pool.submit(self.images)
+            kubernetes = pool.submit(self.kubernetes)
+            return {
+                **self.system(),
+                "records": self.records(),
+                "images": images.result(),
+                "kubernetes": kubernetes.result(),
+            }
+
+    def system(self) -> dict[str, t.Any]:
+        release = parse_os_release(self.read("/etc/os-release"))
+        memory = parse_meminfo(self.read("/proc/meminfo"))
+        kernel = platform.release()
+        return {
+            "os": {"id": release.get("ID", ""), "version": release.get("VERSION_ID", ""),
+                   "name": release.get("PRETTY_NAME", "")},
+            "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
+            "kernel": kernel,
+            "kernel_modules": self.exists(f"/lib/modules/{kernel}"),
+            "bridge_netfilter": self.exists("/proc/sys/net/bridge/bridge-nf-call-iptables"),
+            "cgroup_version": 2 if self.exists("/sys/fs/cgroup/cgroup.controllers") else 1,
+            "cpus": len(os.sched_getaffinity(0)),
+            "memory_mb": memory.get("MemTotal", 0) // 1024,
+            "swap_mb": memory.get("SwapTotal", 0) // 1024,
+            "hostname": platform.node(),
+            "address": own_address(),
+            "programs": {name: shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or ""
+                         for name in PROGRAMS},
+            "listening": sorted(
+                {port for table in ("tcp", "tcp6") for port in parse_listening(self.read(f"/proc/net/{table}"))}
+            ),
+        }
+
+    def records(self) -> dict[str, t.Any]:
+        """For each record: the inputs it was made from, and where the machine no longer is as it says."""
+        found = {path.stem: Record.load(path) for path in sorted(self.path(RECORDS).glob("*.json"))}
+        units = sorted({unit for record in found.values() for unit in record.units})
+        states = unit_states(units, self.run)
+        return {
+            name: {"inputs": record.inputs,
+                   "drift": file_drift(record, self.root) + unit_drift(record, states)}
+            for name, record in found.items()
+        }
+
+    def images(self) -> dict[str, str]:
+        """Images that Kubernetes sees, with the SHA-256 of the archive that each came from, if we imported it."""
+        if not self.exists("/run/containerd/containerd.sock"):
+            return {}
+        path = f"/usr/local/bin:{os.environ.get('PATH', '')}"
+        listing = self.run([shutil.which("ctr", path=path) or "ctr", "--namespace", "k8s.io", "images", "list"])
+        return parse_images(listing or "")
+
+    def kubernetes(self) -> dict[str, t.Any]:
+        if self.exists(MARK_DONE):
+            state = "done"
+        elif self.exists(MARK_BEGUN):
+            state = "begun"
+        else:
+            state = "foreign" if any(map(self.exists, CLUSTER_FILES)) else "none"
+        mark = self.read(MARK_DONE) or self.read(MARK_BEGUN)
+        found: dict[str, t.Any] = {
+            "state": state,
+            "cluster": mark.strip(),
+            "leftovers": [name for name in CLUSTER_FILES if self.exists(name)],
+            "ca": base64.b64encode(self.read("/etc/kubernetes/pki/ca.crt").encode()).decode(),
+            "admin_sha256": admin_certificate_sha256(self.read("/etc/kubernetes/admin.conf")),
+            "api": {"answers": False, "reason": "not made yet", "nodes": [], "deployments": {}, "storage_class": ""},
+        }
+        if state == "done":
+            found["api"].update(self.api())
+        return found
+
+    def api(self) -> dict[str, t.Any]:
+        try:
+            get = self.get or api_client()
+            nodes = get("/api/v1/nodes")["items"]
+            deployments = [item for namespace in NAMESPACES
+                           for item in get(f"/apis/apps/v1/namespaces/{namespace}/deployments").get("items") or []]
+            classes = get("/apis/storage.k8s.io/v1/storageclasses").get("items") or []
+        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
+            return {"reason": str(error) or type(error).__name__}
+        return {
+            "answers": True,
+            "reason": "",
+            "nodes": [node_summary(node) for node in nodes],
+            "deployments": {
+                f"{item['metadata']['namespace']}/{item['metadata']['name']}": deployment_summary(item)
+                for item in deployments
+            },
+            "storage_class": default_storage_class(classes),
+        }
+
+
+def api_client(timeout: float = 3.0) -> Get:
+    """Asks the API server on this machine, with the certificate that API servers show to kubelets."""
+    context = ssl.create_default_context(cafile="/etc/kubernetes/pki/ca.crt")
+    pki = "/etc/kubernetes/pki/apiserver-kubelet-client"
+    context.load_cert_chain(f"{pki}.crt", f"{pki}.key")
+    connection = http.client.HTTPSConnection("127.0.0.1", 6443, timeout=timeout, context=context)
+
+    def get(path: str) -> t.Any:
+        connection.request("GET", path, headers={"Accept": "application/json"})
+        answer = connection.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            raise ValueError(f"GET {path}: {answer.status} {answer.reason}")
+        return json.loads(body)
+
+    return get
+
+
+def own_address() -> str:
+    """The address that this machine uses towards others; nothing is sent to find it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return ""
+        return str(probe.getsockname()[0])
+
+
+def parse_os_release(text: str) -> dict[str, str]:
+    values = {}
+    for line in text.splitlines():
+        name, separator, value = line.partition("=")
+        if separator and not name.startswith("#"):
+            values[name.strip()] = "".join(shlex.split(value))
+    return values
+
+
+def parse_meminfo(text: str) -> dict[str, int]:
+    """Kilobytes by name."""
+    return {name: int(value) for name, value in re.findall(r"^(\w+):\s+(\d+) kB$", text, re.MULTILINE)}
+
+
+def parse_listening(text: str) -> set[int]:
+    """Ports of /proc/net/tcp or tcp6 in the state LISTEN (0A)."""
+    rows = (line.split() for line in text.splitlines()[1:])
+    return {int(row[1].rpartition(":")[2], 16) for row in rows if len(row) > 3 and row[3] == "0A"}
+
+
+def parse_images(listing: str) -> dict[str, str]:
+    """The output of "ctr images list": REF TYPE DIGEST SIZE PLATFORMS LABELS."""
+    images = {}
+    for line in listing.splitlines()[1:]:
+        words = line.split()
+        # By digest the runtime lists every image once more.
+        if words and not words[0].startswith("sha256:"):
+            label = re.search(rf"{re.escape(IMAGE_LABEL)}=([0-9a-f]+)", words[-1])
+            images[words[0]] = label.group(1) if label else ""
+    return images
+
+
+def admin_certificate_sha256(kubeconfig: str) -> str:
+    """Of the certificate only: enough to see whether a copy of the file is up to date, and no secret."""
+    found = re.search(r"^\s*client-certificate-data:\s*(\S+)\s*$", kubeconfig, re.MULTILINE)
+    return hashlib.sha256(found.group(1).encode()).hexdigest() if found else ""
+
+
+def node_summary(node: dict[str, t.Any]) -> dict[str, t.Any]:
+    ready = [one for one in node["status"].get("conditions") or [] if one["type"] == "Ready"]
+    return {
+        "name": node["metadata"]["name"],
+        "ready": bool(ready) and ready[0]["status"] == "True",
+        "reason": ready[0].get("message", "") if ready else "",
+        "version": node["status"]["nodeInfo"]["kubeletVersion"],
+        "pod_cidr": node["spec"].get("podCIDR", ""),
+    }
+
+
+def deployment_summary(deployment: dict[str, t.Any]) -> dict[str, t.Any]:
+    status = deployment.get("status") or {}
+    return {
+        "inputs": (deployment["metadata"].get("annotations") or {}).get(INPUTS_ANNOTATION, ""),
+        "wanted": deployment["spec"].get("replicas", 1),
+        "available": status.get("availableReplicas", 0),
+    }
+
+
+def default_storage_class(classes: list[dict[str, t.Any]]) -> str:
+    mark = "storageclass.kubernetes.io/is-default-class"
+    return next((one["metadata"]["name"] for one in classes
+                 if (one["metadata"].get("annotations") or {}).get(mark) == "true"), "")

@@ -1,0 +1,240 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files, archives and units of one role, put on a machine in one go and remembered in its record.
+
+Runs on the machine: standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import stat
+import subprocess
+import tarfile
+import tempfile
+import typing as t
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_record import (
+    RECORDS,
+    FileMark,
+    Record,
+    unit_states,
+)
+
+Run = Callable[[list[str]], str]
+
+
+def run(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise MintnetError(f"running {' '.join(command)}: {error}") from error
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip() or f"it ended with {done.returncode}"
+        raise MintnetError(f"running {' '.join(command)}: {said}")
+    return done.stdout
+
+
+@dataclasses.dataclass
+class WantedFile:
+    """Exactly one of ``content`` (a text), ``source`` (a file of the machine), ``archive`` (a tar of the machine)."""
+
+    path: str
+    content: str | None = None
+    source: str | None = None
+    archive: str | None = None
+    sha256: str = ""
+    mode: int = 0o644
+
+
+@dataclasses.dataclass
+class WantedUnit:
+    name: str
+    #: False: enabled, and restarted where it runs, but somebody else starts it.
+    started: bool = True
+
+
+@dataclasses.dataclass
+class Installation:
+    name: str
+    inputs: str
+    files: list[WantedFile]
+    units: list[WantedUnit]
+    root: Path = Path("/")
+    run: Run = run
+    check: bool = False
+    #: What was done, and the texts before and after.
+    did: list[str] = dataclasses.field(default_factory=list)
+    diff: list[dict[str, str]] = dataclasses.field(default_factory=list)
+
+    def apply(self) -> bool:
+        old = Record.load(self._record)
+        new = Record(self.inputs, {}, {unit.name: unit.started for unit in self.units})
+        for wanted in self.files:
+            new.files.update(self._unpack(wanted, old) if wanted.archive else self._write(wanted, old))
+        for name in sorted(set(old.files) - set(new.files)):
+            self._remove(name)
+        self._units(restart=bool(self.did))
+        if new != old:
+            self.did.append(f"recorded {self.name}")
+            if not self.check:
+                self._replace(self._record, new.dump().encode(), 0o644)
+        return bool(self.did)
+
+    @property
+    def _record(self) -> Path:
+        return self._at(f"{RECORDS}/{self.name}.json")
+
+    def _at(self, name: str) -> Path:
+        return self.root / name.lstrip("/")
+
+    def _write(self, wanted: WantedFile, old: Record) -> dict[str, FileMark]:
+        path = self._at(wanted.path)
+        known = old.files.get(wanted.path)
+        if wanted.content is not None:
+            content = wanted.content.encode()
+            sha256 = hashlib.sha256(content).hexdigest()
+            before = path.read_bytes() if path.is_file() else None
+            same = before == content and stat.S_IMODE(path.lstat().st_mode) == wanted.mode
+        else:
+            sha256 = wanted.sha256
+            # Large files are not read again: size, time and mode tell.
+            same = bool(known and known.sha256 == sha256 and known.holds(path) and known.mode == wanted.mode)
+        if same:
+            return {wanted.path: FileMark.of(path, sha256)}
+
+        self.did.append(f"wrote {wanted.path}")
+        if wanted.content is not None:
+            self.diff.append({"before_header": wanted.path, "after_header": wanted.path,
+                              "before": (before or b"").decode(errors="replace"), "after": wanted.content})
+        else:
+            self.diff.append({"before_header": wanted.path, "after_header": wanted.path,
+                              "before": f"sha256 {known.sha256}\n" if known else "", "after": f"sha256 {sha256}\n"})
+        if self.check:
+            return {wanted.path: FileMark(sha256, -1, -1, wanted.mode)}
+        if wanted.content is not None:
+            self._replace(path, content, wanted.mode)
+        else:
+            assert wanted.source
+            with self._source(wanted.source) as stream, self._replacing(path, wanted.mode) as target:
+                found = _copy(stream, target)
+                self._compare(wanted.source, found, sha256)
+        return {wanted.path: FileMark.of(path, sha256)}
+
+    def _unpack(self, wanted: WantedFile, old: Record) -> dict[str, FileMark]:
+        """Only regular files: an archive cannot place links, devices or anything outside its folder."""
+        assert wanted.archive
+        prefix = wanted.path.rstrip("/") + "/"
+        known = {name: mark for name, mark in old.files.items()
+                 if name.startswith(prefix) and mark.sha256 == wanted.sha256}
+        if known and all(mark.holds(self._at(name)) for name, mark in known.items()):
+            return known
+        self.did.append(f"unpacked {Path(wanted.archive).name} into {wanted.path}")
+        self.diff.append({"before_header": wanted.path, "after_header": wanted.path, "before": "",
+                          "after": f"archive {wanted.sha256}\n"})
+        if self.check:
+            return {f"{prefix}*": FileMark(wanted.sha256, -1, -1, wanted.mode)}
+        marks = {}
+        with self._source(wanted.archive) as stream:
+            self._compare(wanted.archive, _copy(stream), wanted.sha256)
+            stream.seek(0)
+            with tarfile.open(fileobj=stream) as archive:
+                for member in archive:
+                    name = os.path.normpath(member.name)
+                    if not member.isfile():
+                        continue
+                    if name.startswith(("/", "..")):
+                        raise MintnetError(f"unpacking {wanted.archive}: {name} lies outside; use another archive")
+                    content = archive.extractfile(member)
+                    assert content
+                    path = self._at(prefix + name)
+                    with self._replacing(path, member.mode & 0o755) as target:
+                        _copy(content, target)
+                    marks[prefix + name] = FileMark.of(path, wanted.sha256)
+        return marks
+
+    def _remove(self, name: str) -> None:
+        if os.path.lexists(self._at(name)):
+            self.did.append(f"removed {name}")
+            if not self.check:
+                self._at(name).unlink()
+
+    def _units(self, restart: bool) -> None:
+        """All in a few calls: each costs some 20 ms, a reload of systemd more."""
+        names = [unit.name for unit in self.units]
+        states = unit_states(names, self.run)
+        enable = [name for name in names if states.get(name, {}).get("UnitFileState") not in ("enabled", "static")]
+        active = {name for name in names if states.get(name, {}).get("ActiveState") in ("active", "activating")}
+        again = [name for name in names if restart and name in active]
+        start = [unit.name for unit in self.units if unit.started and unit.name not in active]
+        self.did += [f"enabled {name}" for name in enable]
+        self.did += [f"restarted {name}" for name in again] + [f"started {name}" for name in start]
+        if self.check:
+            return
+        if restart:
+            self.run(["systemctl", "daemon-reload"])
+        if enable:
+            self.run(["systemctl", "enable", "--quiet", *enable])
+        if again or start:
+            # In the order of the list: a unit may need the one before it.
+            for name in names:
+                if name in again or name in start:
+                    self._restart(name)
+
+    def _restart(self, name: str) -> None:
+        try:
+            self.run(["systemctl", "restart", name])
+        except MintnetError as error:
+            with contextlib.suppress(MintnetError):
+                log = self.run(["journalctl", "--no-pager", "--output=cat", "--lines=15", f"--unit={name}"])
+                raise MintnetError(f"starting {name}: it failed; its last lines: {log.strip()}") from error
+            raise
+
+    def _source(self, name: str) -> t.BinaryIO:
+        try:
+            return Path(name).open("rb")
+        except OSError as error:
+            raise MintnetError(f"reading {name}: {error.strerror}; see that it is on this machine") from error
+
+    @staticmethod
+    def _compare(name: str, found: str, wanted: str) -> None:
+        if found != wanted:
+            raise MintnetError(f"reading {name}: its SHA-256 is {found}, not {wanted}; remove it and run again")
+
+    def _replace(self, path: Path, content: bytes, mode: int) -> None:
+        with self._replacing(path, mode) as target:
+            target.write(content)
+
+    @contextlib.contextmanager
+    def _replacing(self, path: Path, mode: int) -> Iterator[t.BinaryIO]:
+        """Whole or not at all: written beside, renamed into place. A running program keeps its old file."""
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as target:
+                yield target
+                os.fchmod(target.fileno(), mode)
+            Path(beside).replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(beside).unlink()
+            raise
+
+
+def _copy(source: t.IO[bytes], target: t.BinaryIO | None = None) -> str:
+    """The SHA-256 of what was copied, or merely read."""
+    digest = hashlib.sha256()
+    while chunk := source.read(1 << 20):
+        digest.update(chunk)
+        if target:
+            target.write(chunk)
+    return digest.hexdigest()
+
+
