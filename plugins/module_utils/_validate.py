@@ -1,0 +1,374 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every fault of a run's variables at once: unknown names, wrong types, values that no role can use.
+
+Types come from the roles' argument specifications; what a type cannot say stands in ``CHECKS`` (one variable) and
+``RELATIONS`` (several). Text for the user says what is allowed and never shows a secret.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import ipaddress
+import re
+import typing as t
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+Spec = Mapping[str, t.Any]
+# What a check returns: what is allowed, or None where the value is.
+Verdict = str | None
+
+# Facts and variables of machines that our own plays set; they may outlive a run in a cache of facts.
+OWN = frozenset({"mintnet_plan", "mintnet_artifacts", "mintnet_artifacts_shared"})
+
+DNS_LABEL = "a DNS label: 1 to 63 of a-z, 0-9 and dashes, with no dash at either end"
+DNS_NAME = "a DNS name: DNS labels (a-z, 0-9, inner dashes) joined by dots, 253 characters at most"
+MAX_INT64 = 2**63 - 1
+# CometBFT refuses more in all: overflows of priorities would follow.
+MAX_TOTAL_POWER = MAX_INT64 // 8
+SHOWN = 80
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_QUANTITY = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?\d+)?")
+_DURATION = re.compile(r"((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[-+]\d\d:\d\d)")
+_IMAGE = re.compile(
+    r"([a-zA-Z0-9.-]+(:\d+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[\w][\w.-]{0,127})?(@sha256:[0-9a-f]{64})?", re.ASCII
+)
+_SECRET = re.compile(r"(password|passwd|token|secret|mnemonic|private|credential|_key)", re.IGNORECASE)
+
+TYPES = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "path": "a path",
+    "list": "a list",
+    "dict": "a mapping",
+    "raw": "a value",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """What the roles take: options by name, and the prefixes that belong to us."""
+
+    options: Mapping[str, Spec]
+    prefixes: frozenset[str]
+
+
+def read_known(roles: Path) -> Known:
+    """All entry points of all roles below the folder."""
+    options: dict[str, Spec] = {}
+    prefixes = {"mintnet_"}
+    for file in sorted(roles.glob("*/meta/argument_specs.yml")):
+        prefixes.add(f"{file.parent.parent.name}_")
+        with file.open(encoding="utf-8") as stream:
+            # The C loader is ten times as fast.
+            document = yaml.load(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        for entry_point in document["argument_specs"].values():
+            options.update(entry_point.get("options") or {})
+    return Known(options, frozenset(prefixes))
+
+
+# Names
+
+
+def nearest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str | None:
+    return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=cutoff)), None)
+
+
+def unknown_names(names: Iterable[str], known: Known) -> list[str]:
+    """Names that begin like ours and are none."""
+    faults = []
+    for name in sorted(names):
+        if name in known.options or name in OWN or not name.startswith(tuple(known.prefixes)):
+            continue
+        near = nearest(name, known.options)
+        faults.append(f"{name}: no such variable" + (f"; the nearest is {near}" if near else ""))
+    return faults
+
+
+def doubtful_names(names: Iterable[str], known: Known) -> list[str]:
+    """Names that do not begin like ours, but hardly differ from one of ours."""
+    doubts = []
+    for name in sorted(names):
+        if name.startswith(("ansible_", *known.prefixes)) or "_" not in name.strip("_"):
+            continue
+        if near := nearest(name, known.options, cutoff=0.92):
+            doubts.append(f"{name} is not a variable of this collection; was {near} meant?")
+    return doubts
+
+
+# Types
+
+
+def show(name: str, value: t.Any, spec: Spec) -> str:
+    """The value for a message: short, and never a secret."""
+    if spec.get("no_log") or (spec.get("no_log") is None and _SECRET.search(name)):
+        return "(hidden)"
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "a list"
+    text = repr(str(value)) if isinstance(value, str) else str(value)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+
+
+def expected(spec: Spec) -> str:
+    kind = spec.get("type", "str")
+    if choices := spec.get("choices"):
+        return "one of " + ", ".join(str(choice) for choice in choices)
+    if kind == "list" and spec.get("elements"):
+        return f"a list, each item {TYPES[spec['elements']]}"
+    return TYPES[kind]
+
+
+def _is_of(kind: str, value: t.Any) -> bool:
+    """Refuses what Ansible would convert, but hand to the role unconverted."""
+    if isinstance(value, bool):
+        return kind in ("bool", "raw")
+    if kind == "list":
+        return isinstance(value, Sequence) and not isinstance(value, str)
+    if kind == "dict":
+        return isinstance(value, Mapping)
+    return kind == "raw" or isinstance(value, str | int | float)
+
+
+def check_type(name: str, value: t.Any, spec: Spec) -> tuple[t.Any, list[str]]:
+    """The value in its type, and the faults of it and of everything in it."""
+    kind = spec.get("type", "str")
+    if value is None and spec.get("default") is None:
+        return None, []
+    wrong = f"{name} = {show(name, value, spec)}: must be {expected(spec)}"
+    if value is None or not _is_of(kind, value):
+        return None, [wrong]
+
+    verdict = ArgumentSpecValidator({name: {"type": kind, "choices": spec.get("choices")}}).validate({name: value})
+    if verdict.error_messages:
+        near = nearest(str(value), map(str, spec.get("choices") or []))
+        return None, [wrong + (f"; the nearest is {near}" if near else "")]
+
+    faults: list[str] = []
+    if kind == "dict" and spec.get("options"):
+        faults = _check_entries(name, value, spec["options"])
+    elif kind == "list" and spec.get("elements"):
+        item_spec = {"type": spec["elements"], **{key: spec[key] for key in ("options", "no_log") if key in spec}}
+        for number, item in enumerate(value):
+            faults += check_type(f"{name}[{number}]", item, item_spec)[1]
+    return verdict.validated_parameters[name], faults
+
+
+def _check_entries(name: str, value: Mapping[t.Any, t.Any], options: Mapping[str, Spec]) -> list[str]:
+    faults = []
+    for key, entry in value.items():
+        if key in options:
+            faults += check_type(f"{name}.{key}", entry, options[key])[1]
+        else:
+            near = nearest(str(key), options)
+            faults.append(f"{name}.{key}: no such entry; " + (f"the nearest is {near}" if near else _listed(options)))
+    faults += [
+        f"{name}.{key}: missing; must be {expected(spec)}"
+        for key, spec in options.items()
+        if spec.get("required") and key not in value
+    ]
+    return faults
+
+
+def _listed(names: Iterable[str]) -> str:
+    return "there are " + ", ".join(sorted(names))
+
+
+# Values
+
+
+def dns_label(value: str) -> Verdict:
+    return None if _LABEL.fullmatch(value) else DNS_LABEL
+
+
+def dns_name(value: str) -> Verdict:
+    fits = len(value) <= 253 and all(_LABEL.fullmatch(part) for part in value.split("."))
+    return None if fits else DNS_NAME
+
+
+def or_empty(check: Callable[[t.Any], Verdict]) -> Callable[[t.Any], Verdict]:
+    return lambda value: check(value) if value else None
+
+
+def cluster_name(value: str) -> Verdict:
+    if len(value) > 58:
+        return "58 characters at most, since machines are called NAME-1, NAME-2 …"
+    return dns_label(value)
+
+
+def network_name(value: str) -> Verdict:
+    if value in ("default", "mintnet-storage") or value.startswith("kube-"):
+        return "a namespace of its own: not default, mintnet-storage or kube-…"
+    return dns_label(value)
+
+
+def chain_id(value: str) -> Verdict:
+    size = len(value.encode())
+    return None if 1 <= size <= 50 else f"1 to 50 bytes, and this is {size}"
+
+
+def at_least(least: int) -> Callable[[int], Verdict]:
+    return lambda value: None if value >= least else f"{least} or more"
+
+
+def between(least: int, most: int) -> Callable[[int], Verdict]:
+    return lambda value: None if least <= value <= most else f"{least} to {most}"
+
+
+def duration(value: str) -> Verdict:
+    return None if _DURATION.fullmatch(value) or value == "0" else "a duration such as 500ms, 1s or 1m30s"
+
+
+def positive_quantity(value: str) -> Verdict:
+    match = _QUANTITY.fullmatch(value)
+    return None if match and float(match[1]) > 0 else "a quantity above 0 such as 512Mi, 2Gi or 10G"
+
+
+def time(value: str) -> Verdict:
+    return None if _TIME.fullmatch(value) else "a time such as 2026-01-31T12:00:00Z"
+
+
+def image(value: str) -> Verdict:
+    return None if _IMAGE.fullmatch(value) else "an image reference such as cometbft/cometbft:v0.40.0"
+
+
+def subnet(value: str) -> Verdict:
+    try:
+        ipaddress.IPv4Network(value)
+    except ValueError:
+        return "an IPv4 network such as 10.244.0.0/16, with no bit set behind the prefix"
+    return None
+
+
+def folder(value: str) -> Verdict:
+    path = Path(value).expanduser()
+    if not path.is_absolute():
+        return "an absolute path"
+    blocking = next((part for part in (path, *path.parents) if part.exists()), path)
+    return None if blocking.is_dir() else f"a folder, and {blocking} is none"
+
+
+def file(value: str) -> Verdict:
+    return None if Path(value).expanduser().is_file() else "a file that exists"
+
+
+CHECKS: dict[str, Callable[[t.Any], Verdict]] = {
+    "mintnet_cluster": cluster_name,
+    "mintnet_home": folder,
+    "mintnet_cache_dir": folder,
+    "mintnet_machines": at_least(1),
+    "cometbft_network": network_name,
+    "cometbft_chain_id": chain_id,
+    "cometbft_image": image,
+    "cometbft_nodes": at_least(1),
+    "cometbft_validators": at_least(1),
+    "cometbft_power": between(1, MAX_TOTAL_POWER),
+    "cometbft_block_time": duration,
+    "cometbft_genesis_time": or_empty(time),
+    "cometbft_initial_height": between(1, MAX_INT64),
+    "cometbft_volume_size": positive_quantity,
+    "cometbft_storage_class": or_empty(dns_name),
+    "cometbft_timeout": at_least(1),
+    "cometbft_kubeconfig": or_empty(file),
+    "artifacts_cache_dir": folder,
+    "artifacts_jobs": at_least(1),
+    "machines_cluster": cluster_name,
+    "machines_count": at_least(1),
+    "machines_subnet": subnet,
+    "machines_home": folder,
+    "cni_pod_subnet": subnet,
+    "kubeadm_service_subnet": subnet,
+    "kubeadm_endpoint_name": dns_name,
+    "kubeadm_endpoint_port": between(1, 65535),
+    "kubectl_bin_dir": folder,
+}
+
+
+def few_enough_validators(cometbft_validators: int, cometbft_nodes: int) -> Verdict:
+    if cometbft_validators <= cometbft_nodes:
+        return None
+    return f"cometbft_validators = {cometbft_validators}: must be at most cometbft_nodes, which is {cometbft_nodes}"
+
+
+def total_power(cometbft_power: int, cometbft_validators: int) -> Verdict:
+    if cometbft_power * cometbft_validators <= MAX_TOTAL_POWER:
+        return None
+    return (
+        f"cometbft_power = {cometbft_power}: with {cometbft_validators} validators it must be at most "
+        f"{MAX_TOTAL_POWER // cometbft_validators} each"
+    )
+
+
+def context_or_kubeadm(mintnet_provider: str, mintnet_context: str) -> Verdict:
+    if mintnet_provider != "kubeadm" or not mintnet_context:
+        return None
+    return (
+        f"mintnet_context = {mintnet_context!r}: contradicts mintnet_provider = kubeadm, which makes a context "
+        f"of its own; leave one of them out"
+    )
+
+
+def subnets_apart(machines_subnet: str, cni_pod_subnet: str, kubeadm_service_subnet: str) -> Verdict:
+    named = {
+        "machines_subnet": machines_subnet,
+        "cni_pod_subnet": cni_pod_subnet,
+        "kubeadm_service_subnet": kubeadm_service_subnet,
+    }
+    networks = [(name, ipaddress.IPv4Network(value)) for name, value in named.items()]
+    for number, (name, network) in enumerate(networks):
+        for other, beside in networks[number + 1 :]:
+            if network.overlaps(beside):
+                return f"{other} = {str(beside)!r}: must not overlap {name}, which is {network}"
+    return None
+
+
+# Each is asked when all of its parameters, which are variables' names, have values without a fault.
+RELATIONS: tuple[Callable[..., Verdict], ...] = (
+    few_enough_validators,
+    total_power,
+    context_or_kubeadm,
+    subnets_apart,
+)
+
+
+def relation_names(relation: Callable[..., Verdict]) -> tuple[str, ...]:
+    return relation.__code__.co_varnames[: relation.__code__.co_argcount]
+
+
+RELATED = frozenset(name for relation in RELATIONS for name in relation_names(relation))
+
+
+def check_values(given: Mapping[str, t.Any], defaults: Mapping[str, t.Any], known: Known) -> list[str]:
+    """Faults of the values that were given; defaults are what the others have, for the relations."""
+    faults: list[str] = []
+    sound = {name: value for name, value in defaults.items() if name not in given}
+    for name, value in given.items():
+        spec = known.options[name]
+        typed, wrong = check_type(name, value, spec)
+        if not wrong and typed is not None and name in CHECKS and (allowed := CHECKS[name](typed)):
+            wrong = [f"{name} = {show(name, value, spec)}: must be {allowed}"]
+        faults += wrong
+        if not wrong:
+            sound[name] = typed
+    for relation in RELATIONS:
+        names = relation_names(relation)
+        if all(sound.get(name) is not None for name in names) and (
+            fault := relation(**{name: sound[name] for name in names})
+        ):
+            faults.append(fault)
+    return faults
