@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs every test of the collection, stage by stage, and says what ran, how long it took and what was left out.
 
