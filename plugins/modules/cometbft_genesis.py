@@ -208,3 +208,96 @@ validators:
       type: int
       sample: 10
 """
+
+import hashlib
+import typing as t
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _cluster
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis import Request, Store, request, settle
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_stores import ConfigMap, File
+
+
+def _request(params: dict[str, t.Any], check_mode: bool) -> Request:
+    return request(
+        version=params["version"],
+        chain_id=params["chain_id"],
+        validators=params["validators"],
+        power=params["power"],
+        time=params["genesis_time"],
+        initial_height=params["initial_height"],
+        consensus_params=params["consensus_params"],
+        app_state=params["app_state"],
+        allow_pending=check_mode,
+    )
+
+
+def _store(params: dict[str, t.Any]) -> Store | None:
+    if params["path"] is not None:
+        return File(Path(params["path"]))
+    if params["namespace"] is not None:
+        cluster = _cluster.connect(params["kubeconfig"], params["context"])
+        name = params["config_map"] or f"{params['group']}-config"
+        return ConfigMap(cluster, params["namespace"], name, params["labels"])
+    return None
+
+
+def _run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    asked = _request(params, check_mode)
+    store = _store(params)
+    outcome = settle(store, asked, dry_run=check_mode)
+    validators = outcome.genesis.validators if outcome.genesis else asked.validators
+    after = outcome.after
+    return {
+        "changed": store is not None and outcome.before is None,
+        "genesis": after,
+        "sha256": None if after is None else hashlib.sha256(after.encode()).hexdigest(),
+        "chain_id": asked.chain_id,
+        "genesis_time": outcome.genesis.time if outcome.genesis else asked.time,
+        "validators": [validator.public for validator in validators],
+        "diff": {
+            "before": outcome.before or "",
+            "after": f"the genesis waits for the keys of {', '.join(asked.pending)}\n" if after is None else after,
+        },
+    }
+
+
+def main() -> None:
+    pub_key = {"type": {"type": "str", "required": True}, "value": {"type": "str", "required": True}}
+    validator = {
+        "name": {"type": "str", "default": ""},
+        "pub_key": {"type": "dict", "options": pub_key},
+        "address": {"type": "str"},
+        "power": {"type": "int"},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            **_cluster.ARGUMENT_SPEC,
+            "namespace": {"type": "str"},
+            "config_map": {"type": "str"},
+            "group": {"type": "str", "default": "tm"},
+            "labels": {"type": "dict", "default": {}},
+            "path": {"type": "path"},
+            "version": {"type": "str", "required": True},
+            "chain_id": {"type": "str", "required": True},
+            "genesis_time": {"type": "str"},
+            "initial_height": {"type": "int", "default": 1},
+            "validators": {"type": "list", "elements": "dict", "required": True, "options": validator},
+            "power": {"type": "int", "default": 10},
+            "consensus_params": {"type": "dict", "default": {}},
+            "app_state": {"type": "dict", "default": {}},
+        },
+        mutually_exclusive=[("namespace", "path")],
+        supports_check_mode=True,
+    )
+    try:
+        result = _run(module.params, module.check_mode)
+    except MintnetError as error:
+        module.fail_json(msg=str(error), **error.result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -169,3 +169,101 @@ would_create:
   sample:
     - tm-0
 """
+
+import typing as t
+from collections import Counter
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _cluster
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError, MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_places import Directory, Secret
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._keys import NodeKeys, Place, ensure
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import is_label
+
+
+def _names(params: dict[str, t.Any]) -> list[str]:
+    """The nodes' names; every fault of what was asked in one error."""
+    faults: list[str] = []
+    names: list[str] = params["nodes"] or []
+    if params["count"] is not None:
+        if params["count"] < 1:
+            faults.append(f"count is {params['count']}, at least 1 is needed")
+        names = [f"{params['group']}-{number}" for number in range(params["count"])]
+    if params["validators"] is not None and not 0 <= params["validators"] <= len(names):
+        faults.append(f"validators is {params['validators']}, there are {len(names)} nodes")
+    faults += [
+        f"node {name} is there twice" for name in sorted({name for name, times in Counter(names).items() if times > 1})
+    ]
+    faults += [
+        f"{name!r} is no name for a node: at most 63 lower-case letters, digits and dashes"
+        for name in names
+        if not is_label(name)
+    ]
+    if faults:
+        raise FaultsError("checking what was asked", faults)
+    return names
+
+
+def _place(params: dict[str, t.Any]) -> Place:
+    if params["directory"] is not None:
+        return Directory(Path(params["directory"]))
+    cluster = _cluster.connect(params["kubeconfig"], params["context"])
+    return Secret(cluster, params["namespace"], params["secret"] or f"{params['group']}-keys", params["labels"])
+
+
+def _lines(nodes: list[NodeKeys]) -> str:
+    """One line per node that has a key, for the difference."""
+    return "".join(
+        f"{node.name} address {node.validator.address if node.validator else '-'} node id {node.node_id or '-'}\n"
+        for node in nodes
+        if node.validator or node.node
+    )
+
+
+def _run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    names = _names(params)
+    outcome = ensure(_place(params), names, dry_run=check_mode)
+    validators = len(names) if params["validators"] is None else params["validators"]
+    nodes = [{**node.public, "validator": number < validators} for number, node in enumerate(outcome.after)]
+    after = _lines(outcome.after)
+    if check_mode:
+        after += "".join(f"{name}: missing keys would be made\n" for name in outcome.made)
+    result: dict[str, t.Any] = {
+        "changed": bool(outcome.made),
+        "nodes": nodes,
+        "validators": [{key: node[key] for key in ("name", "address", "pub_key")} for node in nodes[:validators]],
+        "created": [] if check_mode else outcome.made,
+        "diff": {"before": _lines(outcome.before), "after": after},
+    }
+    if check_mode:
+        result["would_create"] = outcome.made
+    return result
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **_cluster.ARGUMENT_SPEC,
+            "namespace": {"type": "str"},
+            "secret": {"type": "str", "no_log": False},
+            "labels": {"type": "dict", "default": {}},
+            "directory": {"type": "path"},
+            "group": {"type": "str", "default": "tm"},
+            "count": {"type": "int"},
+            "nodes": {"type": "list", "elements": "str"},
+            "validators": {"type": "int"},
+        },
+        mutually_exclusive=[("namespace", "directory"), ("count", "nodes")],
+        required_one_of=[("namespace", "directory"), ("count", "nodes")],
+        supports_check_mode=True,
+    )
+    try:
+        result = _run(module.params, module.check_mode)
+    except MintnetError as error:
+        module.fail_json(msg=str(error), **error.result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names: the supported lines of CometBFT, DNS labels, and what somebody may have meant."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+#: Supported release lines, oldest first.
+LINES = ("0.38", "0.39", "0.40")
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_VERSION = re.compile(r"v?(\d+\.\d+)(\.\d+([-+][0-9A-Za-z.+-]+)?)?")
+
+
+def line_of(version: str) -> str | None:
+    """The release line of a version such as 0.40.0, v0.40.0 or 0.40; None if it is not supported."""
+    match = _VERSION.fullmatch(version)
+    return match[1] if match and match[1] in LINES else None
+
+
+def unknown_version(version: str) -> str:
+    """What to say where line_of gives None."""
+    return (
+        f"version {version} is not supported: choose one of {', '.join(LINES)}, or a release of them such as 0.40.0 "
+        "(in quotes: YAML reads 0.40 as the number 0.4)"
+    )
+
+
+def is_label(name: str) -> bool:
+    """Whether a name can be that of a pod, a Service or a folder (RFC 1123)."""
+    return _LABEL.fullmatch(name) is not None
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """'; did you mean X?' for the most similar of the known names, or nothing."""
+    similar = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {similar[0]}?" if similar else ""
