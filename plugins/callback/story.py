@@ -58,7 +58,8 @@ def why(result: Mapping[str, Any]) -> str:
         return "hidden, because the task handles secrets"
     if failed := [item for item in result.get("results") or [] if isinstance(item, Mapping) and is_failed(item)]:
         return "\n".join(f"{item_label(item)}: {why(item)}" for item in failed)
-    causes = [str(result.get("msg") or "no message")]
+    fallback = "its condition for failure holds" if result.get("failed_when_result") else "no message"
+    causes = [str(result.get("msg") or result.get("reason") or fallback).removeprefix("Task failed: ")]
     if assertion := result.get("assertion"):
         causes.append(f"not true: {assertion}")
     if "attempts" in result:
@@ -77,6 +78,12 @@ def item_label(item: Mapping[str, Any]) -> str:
     return str(item.get("_ansible_item_label", item.get(item.get("ansible_loop_var", "item"), "item")))
 
 
+def spoken_name(result: CallbackTaskResult) -> str:
+    """The task's name without its role's."""
+    role = result.task._role
+    return str(result.task_name).removeprefix(f"{role.get_name()} : " if role else "")
+
+
 def advice(result: Mapping[str, Any]) -> str:
     """What the failed step says about the way on."""
     said = result.get("next") or result.get("hint") or ""
@@ -86,11 +93,12 @@ def advice(result: Mapping[str, Any]) -> str:
     return said if isinstance(said, str) else "\n".join(str(part) for part in said)
 
 
-def is_rescued(task: Task) -> bool:
-    """Whether a block around the task has a rescue section for its failure."""
+def stands_in(task: Task, section: str) -> bool:
+    """Whether the task is in that section (block, rescue) of a block that rescues failures."""
     inner, outer = task, task._parent
     while outer is not None:
-        if isinstance(outer, Block) and outer.rescue and any(part._uuid == inner._uuid for part in outer.block):
+        rescues = isinstance(outer, Block) and outer.rescue
+        if rescues and any(part._uuid == inner._uuid for part in getattr(outer, section)):
             return True
         inner, outer = outer, outer._parent
     return False
@@ -125,6 +133,7 @@ class CallbackModule(Default):
         self._started = time.monotonic()
         self._last: list[str] = []
         self._told: tuple[str, str] | None = None
+        self._rescued: dict[str, str] = {}
         _story.keeps_last = True
 
     # The run
@@ -197,7 +206,11 @@ class CallbackModule(Default):
             super().v2_runner_on_failed(result, ignore_errors)
             return
         self._handle_warnings(result.result)
-        if not ignore_errors and not is_rescued(result.task):
+        if ignore_errors:
+            return
+        if stands_in(result.task, "block"):
+            self._rescued[result.host.get_name()] = f"{spoken_name(result)}: {why(result.result)}"
+        else:
             self._tell_failure(result)
 
     def v2_runner_item_on_failed(self, result: CallbackTaskResult) -> None:
@@ -221,9 +234,10 @@ class CallbackModule(Default):
             self._tell("where", f"{host} · the same", C.COLOR_ERROR)
             return
         self._told = (task._uuid, cause)
-        name = str(result.task_fields.get("name") or "") or f"Task {task.action}"
+        before = self._rescued.get(result.host.get_name(), "") if stands_in(task, "rescue") else ""
         parts = [
-            ("failed", f"{name}: no connection" if unreachable else name),
+            ("before", before),
+            ("failed", f"{spoken_name(result)}{': no connection' if unreachable else ''}"),
             ("where", f"{host} · role {task._role.get_name().rsplit('.', 1)[-1]}" if task._role else host),
             ("why", cause),
             ("next", advice(result.result)),
