@@ -83,3 +83,33 @@ sha256:
   type: str
   sample: 8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca12020c923adc6c92
 """
+
+import hashlib
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._config import render
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "version": {"type": "str", "required": True},
+            "block_time": {"type": "str", "default": "1s"},
+            "proxy_app": {"type": "str", "default": "persistent_kvstore"},
+            "settings": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    try:
+        config = render(
+            params["version"], params["settings"], block_time=params["block_time"], proxy_app=params["proxy_app"]
+        )
+    except MintnetError as error:
+        module.fail_json(msg=str(error), **error.result)
+    module.exit_json(changed=False, config=config, sha256=hashlib.sha256(config.encode()).hexdigest())
+
+
+if __name__ == "__main__":
+    main()
