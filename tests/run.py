@@ -169,7 +169,7 @@ def cheap_stages(line: Line, first: bool) -> list[Stage]:
 
     def pytest(group: str, name: str, folder: str) -> Stage:
         junit = OUTPUT / "junit" / f"{name}-{line.core}.xml"
-        return Stage(group, name, line, ("pytest", "-q", folder, f"--junit-xml={junit}"), junit=junit)
+        return Stage(group, name, line, ("pytest", "-q", "--tb=short", folder, f"--junit-xml={junit}"), junit=junit)
 
     def ansible_test(group: str, *words: str) -> Stage:
         words = ("ansible-test", *words, "--python", line.version, "--color", "no")
@@ -254,11 +254,13 @@ def run(stage: Stage, scratch: Path) -> Result:
     result = Result(stage, time.monotonic() - began)
     if junit:
         count(result, junit)
-    # A command that failed without a failed case, or that is a test itself, counts as one.
+    # A command that is a test itself counts as one; so does one that failed without a failed case, or that ran no case.
     if process.returncode != 0 and not result.failed:
         result.failed += 1
-    if process.returncode == 0 and not junit:
+    elif not junit:
         result.passed += 1
+    elif not result.passed and not result.failed:
+        result.failed += 1
     if result.failed:
         output = "" if stage.live else f"\n{process.stdout.rstrip()}"
         say(f"\n── {stage} failed{output}\n   $ {' '.join(stage.command)}\n")

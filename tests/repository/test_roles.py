@@ -36,6 +36,11 @@ def test_there_are_roles() -> None:
 def test_defaults_equal_spec(role: str) -> None:
     defaults = load(role, "defaults/main.yml")
     specified = {name: option["default"] for name, option in options(role).items() if "default" in option}
+    for name, option in options(role).items():
+        # A computed default is text, which a spec takes for options of a textual type only.
+        if "{{" in str(defaults.get(name, "")) and option.get("type") not in ("path", "raw", "str"):
+            assert "default" not in option
+            del defaults[name]
     assert defaults == specified
 
 

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A user of our own: folders, a kubeconfig, a cluster name and a subnet that touch nobody else's."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tree
+import yaml
+
+CLUSTER = "mintnet-e2e"
+SUBNET = "10.89.65.0/24"
+NETWORK = "mintnet"
+"""The default network's namespace and chain id."""
+
+KINDS = (
+    *("configmaps", "secrets", "services", "statefulsets", "persistentvolumeclaims"),
+    *("networkpolicies", "poddisruptionbudgets", "limitranges", "resourcequotas"),
+)
+"""What a network is made of, besides its pods."""
+
+# Somebody's cluster, which is their current context: it must stay what it is.
+FOREIGN: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "current-context": "theirs",
+    "clusters": [{"name": "theirs", "cluster": {"server": "https://192.0.2.1:6443"}}],
+    "contexts": [{"name": "theirs", "context": {"cluster": "theirs", "user": "theirs"}}],
+    "users": [{"name": "theirs", "user": {"token": "theirs"}}],
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    command: str
+    code: int
+    output: str
+    seconds: float
+
+    @property
+    def changed(self) -> int:
+        """From the story's last line, or from Ansible's recap."""
+        story = re.findall(r"^done .* changed (\d+)$", self.output, re.MULTILINE)
+        recap = re.findall(r"\bchanged=(\d+)", self.output)
+        found = story or recap
+        assert found, f"{self.command} says nothing of changes:\n{self.output}"
+        return sum(int(number) for number in found)
+
+    def __str__(self) -> str:
+        return f"$ {self.command}\n{self.output}\n→ {self.code} after {self.seconds:.1f} s"
+
+
+@dataclass
+class User:
+    home: Path
+    runs: list[Run] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        inventory = self.home / "inventory"
+        (inventory / "group_vars").mkdir(parents=True)
+        hosts = (tree.ROOT / "inventories" / "local" / "hosts.yml").read_text(encoding="utf-8")
+        (inventory / "hosts.yml").write_text(hosts, encoding="utf-8")
+        names = {"mintnet_cluster": CLUSTER, "machines_subnet": SUBNET}
+        (inventory / "group_vars" / "all.yml").write_text(yaml.safe_dump(names), encoding="utf-8")
+        self.kubeconfig.write_text(yaml.safe_dump(FOREIGN), encoding="utf-8")
+        self.environment = {
+            **os.environ,
+            # Make takes its variables from the environment too: so the README's commands run as they stand.
+            "INVENTORY": str(inventory),
+            "ANSIBLE_INVENTORY": str(inventory),
+            "KUBECONFIG": str(self.kubeconfig),
+            "MINTNET_HOME": str(self.home / "mintnet"),
+            "COLUMNS": "160",
+        }
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.home / "kubeconfig"
+
+    @property
+    def python(self) -> str:
+        """The Python under which these tests run, without their virtual environment."""
+        return str(Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}")
+
+    def run(self, command: str, place: Path, *, code: int | None = 0, timeout: float = 1500, **environment: str) -> Run:
+        """Runs a command without a terminal; `code` is what it should end with, None for any."""
+        began = time.monotonic()
+        process = subprocess.run(
+            ["bash", "-c", command],
+            cwd=place,
+            env={**self.environment, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        run = Run(command, process.returncode, process.stdout, time.monotonic() - began)
+        self.runs.append(run)
+        print(f"\n{run}", flush=True)
+        if code is not None:
+            assert (run.code != 0) if code else (run.code == 0), str(run)
+        return run
+
+    def kubectl(self, arguments: str, *, code: int | None = 0) -> Run:
+        return self.run(f"kubectl --context {CLUSTER} {arguments}", self.home, code=code)
+
+    def get(self, what: str, namespace: str = NETWORK) -> Any:
+        """Objects as the API server has them, without a line in the log."""
+        command = ["kubectl", "--context", CLUSTER, "-n", namespace, "get", *shlex.split(what), "-o", "json"]
+        answer = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        assert answer.returncode == 0, answer.stderr
+        found = json.loads(answer.stdout)
+        return found["items"] if found["kind"] == "List" else found
+
+    def rpc(self, node: str, path: str, namespace: str = NETWORK) -> Any:
+        """A node's answer, through the API server."""
+        url = f"/api/v1/namespaces/{namespace}/pods/{node}:26657/proxy/{path}"
+        command = ["kubectl", "--context", CLUSTER, "get", "--raw", url]
+        answer = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        assert answer.returncode == 0, answer.stderr
+        return json.loads(answer.stdout)["result"]
+
+    def height(self, node: str, namespace: str = NETWORK) -> int:
+        return int(self.rpc(node, "status", namespace)["sync_info"]["latest_block_height"])
+
+    def block(self, node: str, height: int, namespace: str = NETWORK) -> tuple[str, str]:
+        """Block id and app hash."""
+        block = self.rpc(node, f"block?height={height}", namespace)
+        return block["block_id"]["hash"], block["block"]["header"]["app_hash"]
+
+    def nodes(self, namespace: str = NETWORK) -> list[str]:
+        return sorted(
+            (pod["metadata"]["name"] for pod in self.get("pods", namespace)), key=lambda name: (len(name), name)
+        )
+
+    def pods(self, namespace: str = NETWORK) -> dict[str, tuple[str, int]]:
+        """Each pod's identity and restarts: equal before and after means that nothing restarted."""
+        return {
+            pod["metadata"]["name"]: (
+                pod["metadata"]["uid"],
+                sum(status["restartCount"] for status in pod["status"].get("containerStatuses", [])),
+            )
+            for pod in self.get("pods", namespace)
+        }
+
+    def objects(self, namespace: str = NETWORK) -> dict[str, str]:
+        """Every object that we make → a mark that changes when somebody writes to it.
+
+        The cluster writes the status of some; of those, what was asked for counts.
+        """
+        marks = {}
+        for item in self.get(",".join(KINDS), namespace):
+            metadata = item["metadata"]
+            mark = metadata["resourceVersion"]
+            if "status" in item:
+                mark = digest([item["spec"], metadata.get("labels"), metadata.get("annotations")])
+            marks[f"{item['kind']}/{metadata['name']}"] = mark
+        return marks
+
+    def agree(self, namespace: str = NETWORK) -> int:
+        """All nodes hold the same block at one height, and heights rise. Gives that height."""
+        nodes = self.nodes(namespace)
+        height = min(self.height(node, namespace) for node in nodes)
+        assert height >= 1
+        blocks = {self.block(node, height, namespace) for node in nodes}
+        assert len(blocks) == 1, blocks
+        for _ in range(60):
+            if all(self.height(node, namespace) > height for node in nodes):
+                return height
+            time.sleep(0.5)
+        raise AssertionError(f"heights do not rise above {height} on all of {nodes}")
+
+    def read(self, node: str, key: str, namespace: str = NETWORK) -> str:
+        """A key of the built-in application, read through the node's own RPC inside the network."""
+        query = f"http://{node}.{namespace}:26657/abci_query?data=0x{key.encode().hex()}"
+        answer = self.kubectl(f"-n {namespace} exec -c tm tm-0 -- curl -s '{query}'").output
+        value = json.loads(answer)["result"]["response"].get("value")
+        return base64.b64decode(value).decode() if value else ""
+
+
+def digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def folder(path: Path) -> dict[str, str]:
+    """Every file below a folder → its mode and content."""
+    found: dict[str, str] = {}
+    for name in sorted(path.rglob("*")):
+        status = name.lstat()
+        content = str(name.readlink()) if name.is_symlink() else "folder" if name.is_dir() else "other"
+        if name.is_file() and not name.is_symlink():
+            content = hashlib.sha256(name.read_bytes()).hexdigest()
+        found[str(name.relative_to(path))] = f"{status.st_mode:o} {content}"
+    return found
+
+
+def ours(command: list[str], words: tuple[str, ...]) -> set[str]:
+    """Lines of a listing that speak of us; a tool that is not installed has nothing to list."""
+    if not shutil.which(command[0]):
+        return set()
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    return {line for line in answer.stdout.splitlines() if any(word in line for word in words)}
+
+
+def traces(user: User) -> dict[str, set[str]]:
+    """What a cluster of ours leaves on this machine, by kind."""
+    words = (CLUSTER, SUBNET.rsplit(".", 1)[0] + ".")
+    processes = set()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        except OSError:
+            continue
+        # Not the tests themselves, which run below this folder.
+        if CLUSTER in line or (str(user.home) in line and "pytest" not in line):
+            processes.add(line)
+    return {
+        "containers": ours(["podman", "ps", "-a", "--format", "{{.ID}} {{.Names}}"], words),
+        "volumes": ours(["podman", "volume", "ls", "--format", "{{.Name}}"], words),
+        "networks": ours(["podman", "network", "ls", "--format", "{{.Name}}"], words),
+        "interfaces": ours(["ip", "-o", "address"], words),
+        "firewall": ours(["iptables-save"], words) | ours(["nft", "list", "ruleset"], words),
+        "mounts": ours(["cat", "/proc/self/mounts"], words),
+        "processes": processes,
+        "folders": set(folder(user.home / "mintnet")),
+    }
