@@ -1,0 +1,160 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way into local machines: a key pair and known hosts of the cluster's own, and short-lived master connections.
+
+Nothing of the user's is read or written: neither the folder ~/.ssh, nor an agent, nor a configuration.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import socket
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._podman import attempt, run
+
+#: Short, because a socket's path has at most 107 bytes and ssh adds 17 of its own, and a home folder may be deep.
+CONTROL = Path("/run/mintnet")
+PORT = 22
+USER = "root"
+
+
+def keypair(folder: Path, name: str, comment: str) -> tuple[str, str]:
+    """A new ed25519 key pair: the private key in OpenSSH's format, and the public one as a line."""
+    path = folder / name
+    run(f"making the key {name}", "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path))
+    return path.read_text(), path.with_suffix(".pub").read_text().strip()
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder that only we can read, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="mintnet-") as folder:
+        yield Path(folder)
+
+
+def write(path: Path, text: str) -> None:
+    """Put a file in place at once, readable by its owner alone."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink()
+        raise
+
+
+def config_path(path: Path) -> str:
+    """A path as ssh wants it in an option: blanks within quotes, and a percent sign is no token."""
+    return '"{}"'.format(str(path).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%"))
+
+
+class Access:
+    """What is needed to reach the machines of one cluster."""
+
+    def __init__(self, home: Path, cluster: str) -> None:
+        self.folder = home / "ssh"
+        self.key = self.folder / "id_ed25519"
+        self.known_hosts = self.folder / "known_hosts"
+        self.control = CONTROL / cluster
+
+    # What Ansible is told
+
+    def common_args(self) -> str:
+        options = ["-F", "/dev/null"]
+        for option in (
+            "IdentitiesOnly=yes",
+            "IdentityAgent=none",
+            f"UserKnownHostsFile={config_path(self.known_hosts)}",
+            "GlobalKnownHostsFile=/dev/null",
+            "StrictHostKeyChecking=yes",
+            "UpdateHostKeys=no",
+            # A machine that was switched off is noticed after 15 s, not after minutes.
+            "ServerAliveInterval=5",
+            "ServerAliveCountMax=3",
+        ):
+            options += ["-o", option]
+        return shlex.join(options)
+
+    def variables(self, number: int, address: str) -> dict[str, object]:
+        """How Ansible connects to a machine."""
+        return {
+            "ansible_connection": "ssh",
+            "ansible_host": address,
+            "ansible_port": PORT,
+            "ansible_user": USER,
+            "ansible_ssh_private_key_file": str(self.key),
+            "ansible_ssh_common_args": self.common_args(),
+            "ansible_ssh_args": "-o ControlMaster=auto -o ControlPersist=10m",
+            "ansible_host_key_checking": True,
+            "ansible_control_path_dir": str(self.control),
+            "ansible_control_path": f"%(directory)s/{number}",
+            "ansible_pipelining": True,
+        }
+
+    # Whether everything is there
+
+    def complete(self, hosts: Mapping[str, str]) -> bool:
+        """Whether the key is there and the known hosts are those, and nobody else can read them."""
+        try:
+            private = all(not stat.S_IMODE(path.stat().st_mode) & 0o077 for path in (self.folder, self.key))
+            return private and self.known_hosts.read_text() == self.lines(hosts)
+        except OSError:
+            return False
+
+    @staticmethod
+    def lines(hosts: Mapping[str, str]) -> str:
+        return "".join(f"{address} {key}\n" for address, key in hosts.items())
+
+    def public_key(self) -> str:
+        """The line for authorized_keys. It is derived, because the file beside the private key may be gone."""
+        return run("reading the cluster's key", "ssh-keygen", "-y", "-f", str(self.key)).stdout.strip()
+
+    # Connections
+
+    def answers(self, address: str, timeout: float = 1) -> bool:
+        """Whether an SSH server says its name."""
+        try:
+            with socket.create_connection((address, PORT), timeout=timeout) as connection:
+                connection.settimeout(timeout)
+                return connection.recv(4) == b"SSH-"
+        except OSError:
+            return False
+
+    def login(self, address: str, timeout: float) -> str:
+        """Log in and out again: what ssh says against it, or nothing."""
+        answer = attempt(
+            f"logging in to {address}",
+            "ssh",
+            *shlex.split(self.common_args()),
+            *("-o", "BatchMode=yes", "-o", "ControlPath=none", "-o", "ControlMaster=no"),
+            *("-o", f"IdentityFile={config_path(self.key)}", "-o", f"ConnectTimeout={max(int(timeout), 1)}"),
+            *("-p", str(PORT), f"{USER}@{address}", "true"),
+            timeout=timeout + 5,
+        )
+        return "" if answer.returncode == 0 else answer.stderr.strip() or f"ssh ended with {answer.returncode}"
+
+    def hang_up(self, number: int | None = None) -> list[str]:
+        """End master connections, to one machine or to all: to a machine that was off, an old one only hangs."""
+        ended = []
+        for path in sorted(self.control.glob("*" if number is None else str(number))):
+            attempt("ending a connection", "ssh", "-F", "/dev/null", "-S", str(path), "-O", "exit", "-", timeout=10)
+            path.unlink(missing_ok=True)
+            ended.append(str(path))
+        return ended
+
+    def remove(self) -> None:
+        """Take away keys, known hosts and connections; the folders above only where nobody else has anything in them."""
+        self.hang_up()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for folder in (self.control, CONTROL, self.folder.parent):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
