@@ -199,12 +199,13 @@ def cheap_stages(line: Line, first: bool) -> list[Stage]:
 
 
 def cluster_stages(line: Line) -> list[Stage]:
-    junit = OUTPUT / "junit" / "e2e.xml"
-    return [
-        Stage("molecule", "all", line, ("molecule", "test", "--all"), live=True),
-        Stage("e2e", "pytest", line, ("pytest", "-v", "tests/e2e", f"--junit-xml={junit}"), junit=junit, live=True),
-        Stage("bench", "create", line, ("python", "tests/bench/bench.py"), live=True),
-    ]
+    def pytest(group: str) -> Stage:
+        junit = OUTPUT / "junit" / f"{group}.xml"
+        words = ("pytest", "-v", "--tb=short", f"tests/{group}", f"--junit-xml={junit}")
+        return Stage(group, "pytest", line, words, junit=junit, live=True)
+
+    bench = Stage("bench", "create", line, ("python", "tests/bench/bench.py"), live=True)
+    return [pytest("molecule"), pytest("e2e"), bench]
 
 
 def is_shell(name: Path) -> bool:
