@@ -44,13 +44,19 @@ def missing(images: list[Image], ctr: list[str], run: Run = run) -> list[Image]:
 def load(images: list[Image], ctr: list[str], jobs: int, run: Run = run) -> None:
     def load_one(image: Image) -> None:
         try:
-            run([
-                *ctr, "images", "import",
-                "--label", f"{IMAGE_LABEL}={image.sha256}",
-                # The kubelet must not collect it: there may be no registry to get it from again.
-                "--label", "io.cri-containerd.pinned=pinned",
-                image.path,
-            ])
+            run(
+                [
+                    *ctr,
+                    "images",
+                    "import",
+                    "--label",
+                    f"{IMAGE_LABEL}={image.sha256}",
+                    # The kubelet must not collect it: there may be no registry to get it from again.
+                    "--label",
+                    "io.cri-containerd.pinned=pinned",
+                    image.path,
+                ]
+            )
         except MintnetError as error:
             raise MintnetError(f"importing {image.image} from {image.path}: {error}; run again") from error
 

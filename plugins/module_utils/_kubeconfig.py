@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import hashlib
 import os
 import stat
 import tempfile
@@ -186,6 +187,27 @@ def locked(path: Path, timeout: float) -> Iterator[None]:
     finally:
         with contextlib.suppress(FileNotFoundError):
             lock.unlink()
+
+
+def summary(config: Config, name: str) -> dict[str, str]:
+    """What a context leads to, without secrets; empty where it leads nowhere."""
+    context = _named(config, "contexts", name)
+    cluster = _named(config, "clusters", str(context.get("cluster", "")))
+    user = _named(config, "users", str(context.get("user", "")))
+    certificate = str(user.get("client-certificate-data") or "")
+    return {
+        "server": str(cluster.get("server") or ""),
+        "tls_server_name": str(cluster.get("tls-server-name") or ""),
+        "certificate_authority_data": str(cluster.get("certificate-authority-data") or ""),
+        "client_certificate_sha256": hashlib.sha256(certificate.encode()).hexdigest() if certificate else "",
+    }
+
+
+def _named(config: Config, section: str, name: str) -> Config:
+    for entry in config.get(section) or []:
+        if entry["name"] == name:
+            return entry.get(SECTIONS[section]) or {}
+    return {}
 
 
 def public(config: Config, name: str) -> str:

@@ -103,8 +103,11 @@ class Machine:
         memory = parse_meminfo(self.read("/proc/meminfo"))
         kernel = platform.release()
         return {
-            "os": {"id": release.get("ID", ""), "version": release.get("VERSION_ID", ""),
-                   "name": release.get("PRETTY_NAME", "")},
+            "os": {
+                "id": release.get("ID", ""),
+                "version": release.get("VERSION_ID", ""),
+                "name": release.get("PRETTY_NAME", ""),
+            },
             "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
             "kernel": kernel,
             "kernel_modules": self.exists(f"/lib/modules/{kernel}"),
@@ -115,8 +118,10 @@ class Machine:
             "swap_mb": memory.get("SwapTotal", 0) // 1024,
             "hostname": platform.node(),
             "address": own_address(),
-            "programs": {name: shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or ""
-                         for name in PROGRAMS},
+            "programs": {
+                name: shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or ""
+                for name in PROGRAMS
+            },
             "listening": sorted(
                 {port for table in ("tcp", "tcp6") for port in parse_listening(self.read(f"/proc/net/{table}"))}
             ),
@@ -128,8 +133,7 @@ class Machine:
         units = sorted({unit for record in found.values() for unit in record.units})
         states = unit_states(units, self.run)
         return {
-            name: {"inputs": record.inputs,
-                   "drift": file_drift(record, self.root) + unit_drift(record, states)}
+            name: {"inputs": record.inputs, "drift": file_drift(record, self.root) + unit_drift(record, states)}
             for name, record in found.items()
         }
 
@@ -165,8 +169,11 @@ class Machine:
         try:
             get = self.get or api_client()
             nodes = get("/api/v1/nodes")["items"]
-            deployments = [item for namespace in NAMESPACES
-                           for item in get(f"/apis/apps/v1/namespaces/{namespace}/deployments").get("items") or []]
+            deployments = [
+                item
+                for namespace in NAMESPACES
+                for item in get(f"/apis/apps/v1/namespaces/{namespace}/deployments").get("items") or []
+            ]
             classes = get("/apis/storage.k8s.io/v1/storageclasses").get("items") or []
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
             return {"reason": str(error) or type(error).__name__}
@@ -270,5 +277,7 @@ def deployment_summary(deployment: dict[str, t.Any]) -> dict[str, t.Any]:
 
 def default_storage_class(classes: list[dict[str, t.Any]]) -> str:
     mark = "storageclass.kubernetes.io/is-default-class"
-    return next((one["metadata"]["name"] for one in classes
-                 if (one["metadata"].get("annotations") or {}).get(mark) == "true"), "")
+    return next(
+        (one["metadata"]["name"] for one in classes if (one["metadata"].get("annotations") or {}).get(mark) == "true"),
+        "",
+    )

@@ -55,18 +55,11 @@ class WantedFile:
 
 
 @dataclasses.dataclass
-class WantedUnit:
-    name: str
-    #: False: enabled, and restarted where it runs, but somebody else starts it.
-    started: bool = True
-
-
-@dataclasses.dataclass
 class Installation:
     name: str
     inputs: str
     files: list[WantedFile]
-    units: list[WantedUnit]
+    units: list[str]
     root: Path = Path("/")
     run: Run = run
     check: bool = False
@@ -76,9 +69,9 @@ class Installation:
 
     def apply(self) -> bool:
         old = Record.load(self._record)
-        new = Record(self.inputs, {}, {unit.name: unit.started for unit in self.units})
+        new = Record(self.inputs, {}, list(self.units))
         for wanted in self.files:
-            new.files.update(self._unpack(wanted, old) if wanted.archive else self._write(wanted, old))
+            new.files.update(self._unpack(wanted, wanted.archive, old) if wanted.archive else self._write(wanted, old))
         for name in sorted(set(old.files) - set(new.files)):
             self._remove(name)
         self._units(restart=bool(self.did))
@@ -112,38 +105,55 @@ class Installation:
 
         self.did.append(f"wrote {wanted.path}")
         if wanted.content is not None:
-            self.diff.append({"before_header": wanted.path, "after_header": wanted.path,
-                              "before": (before or b"").decode(errors="replace"), "after": wanted.content})
+            self.diff.append(
+                {
+                    "before_header": wanted.path,
+                    "after_header": wanted.path,
+                    "before": (before or b"").decode(errors="replace"),
+                    "after": wanted.content,
+                }
+            )
         else:
-            self.diff.append({"before_header": wanted.path, "after_header": wanted.path,
-                              "before": f"sha256 {known.sha256}\n" if known else "", "after": f"sha256 {sha256}\n"})
+            self.diff.append(
+                {
+                    "before_header": wanted.path,
+                    "after_header": wanted.path,
+                    "before": f"sha256 {known.sha256}\n" if known else "",
+                    "after": f"sha256 {sha256}\n",
+                }
+            )
         if self.check:
             return {wanted.path: FileMark(sha256, -1, -1, wanted.mode)}
         if wanted.content is not None:
             self._replace(path, content, wanted.mode)
         else:
-            assert wanted.source
-            with self._source(wanted.source) as stream, self._replacing(path, wanted.mode) as target:
+            with self._source(wanted.source or "") as stream, self._replacing(path, wanted.mode) as target:
                 found = _copy(stream, target)
-                self._compare(wanted.source, found, sha256)
+                self._compare(wanted.source or "", found, sha256)
         return {wanted.path: FileMark.of(path, sha256)}
 
-    def _unpack(self, wanted: WantedFile, old: Record) -> dict[str, FileMark]:
+    def _unpack(self, wanted: WantedFile, source: str, old: Record) -> dict[str, FileMark]:
         """Only regular files: an archive cannot place links, devices or anything outside its folder."""
-        assert wanted.archive
         prefix = wanted.path.rstrip("/") + "/"
-        known = {name: mark for name, mark in old.files.items()
-                 if name.startswith(prefix) and mark.sha256 == wanted.sha256}
+        known = {
+            name: mark for name, mark in old.files.items() if name.startswith(prefix) and mark.sha256 == wanted.sha256
+        }
         if known and all(mark.holds(self._at(name)) for name, mark in known.items()):
             return known
-        self.did.append(f"unpacked {Path(wanted.archive).name} into {wanted.path}")
-        self.diff.append({"before_header": wanted.path, "after_header": wanted.path, "before": "",
-                          "after": f"archive {wanted.sha256}\n"})
+        self.did.append(f"unpacked {Path(source).name} into {wanted.path}")
+        self.diff.append(
+            {
+                "before_header": wanted.path,
+                "after_header": wanted.path,
+                "before": "",
+                "after": f"archive {wanted.sha256}\n",
+            }
+        )
         if self.check:
             return {f"{prefix}*": FileMark(wanted.sha256, -1, -1, wanted.mode)}
         marks = {}
-        with self._source(wanted.archive) as stream:
-            self._compare(wanted.archive, _copy(stream), wanted.sha256)
+        with self._source(source) as stream:
+            self._compare(source, _copy(stream), wanted.sha256)
             stream.seek(0)
             with tarfile.open(fileobj=stream) as archive:
                 for member in archive:
@@ -151,12 +161,10 @@ class Installation:
                     if not member.isfile():
                         continue
                     if name.startswith(("/", "..")):
-                        raise MintnetError(f"unpacking {wanted.archive}: {name} lies outside; use another archive")
-                    content = archive.extractfile(member)
-                    assert content
+                        raise MintnetError(f"unpacking {source}: {name} lies outside; use another archive")
                     path = self._at(prefix + name)
                     with self._replacing(path, member.mode & 0o755) as target:
-                        _copy(content, target)
+                        _copy(t.cast(t.IO[bytes], archive.extractfile(member)), target)
                     marks[prefix + name] = FileMark.of(path, wanted.sha256)
         return marks
 
@@ -168,25 +176,21 @@ class Installation:
 
     def _units(self, restart: bool) -> None:
         """All in a few calls: each costs some 20 ms, a reload of systemd more."""
-        names = [unit.name for unit in self.units]
-        states = unit_states(names, self.run)
-        enable = [name for name in names if states.get(name, {}).get("UnitFileState") not in ("enabled", "static")]
-        active = {name for name in names if states.get(name, {}).get("ActiveState") in ("active", "activating")}
-        again = [name for name in names if restart and name in active]
-        start = [unit.name for unit in self.units if unit.started and unit.name not in active]
+        states = unit_states(self.units, self.run)
+        enable = [name for name in self.units if states.get(name, {}).get("UnitFileState") not in ("enabled", "static")]
+        active = {name for name in self.units if states.get(name, {}).get("ActiveState") == "active"}
+        touched = [name for name in self.units if restart or name not in active]
         self.did += [f"enabled {name}" for name in enable]
-        self.did += [f"restarted {name}" for name in again] + [f"started {name}" for name in start]
+        self.did += [f"{'restarted' if name in active else 'started'} {name}" for name in touched]
         if self.check:
             return
         if restart:
             self.run(["systemctl", "daemon-reload"])
         if enable:
             self.run(["systemctl", "enable", "--quiet", *enable])
-        if again or start:
-            # In the order of the list: a unit may need the one before it.
-            for name in names:
-                if name in again or name in start:
-                    self._restart(name)
+        # One by one, in the order of the list: a unit may need the one before it.
+        for name in touched:
+            self._restart(name)
 
     def _restart(self, name: str) -> None:
         try:
@@ -236,5 +240,3 @@ def _copy(source: t.IO[bytes], target: t.BinaryIO | None = None) -> str:
         if target:
             target.write(chunk)
     return digest.hexdigest()
-
-

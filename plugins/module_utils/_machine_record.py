@@ -44,8 +44,8 @@ class FileMark:
 class Record:
     inputs: str = ""
     files: dict[str, FileMark] = dataclasses.field(default_factory=dict)
-    #: Name of a unit, and whether it must be running all the time.
-    units: dict[str, bool] = dataclasses.field(default_factory=dict)
+    #: Units that are enabled and run all the time.
+    units: list[str] = dataclasses.field(default_factory=list)
 
     @classmethod
     def load(cls, path: Path) -> Record:
@@ -53,7 +53,7 @@ class Record:
         try:
             found = json.loads(path.read_text())
             files = {name: FileMark(**mark) for name, mark in found["files"].items()}
-            return cls(str(found["inputs"]), files, {str(name): bool(up) for name, up in found["units"].items()})
+            return cls(str(found["inputs"]), files, [str(name) for name in found["units"]])
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return cls()
 
@@ -74,11 +74,11 @@ def file_drift(record: Record, root: Path = Path("/")) -> list[str]:
 
 def unit_drift(record: Record, states: dict[str, dict[str, str]]) -> list[str]:
     drift = []
-    for name, up in record.units.items():
+    for name in record.units:
         state = states.get(name, {})
         if state.get("UnitFileState") not in ("enabled", "static"):
             drift.append(f"{name} is not enabled")
-        elif up and state.get("ActiveState") != "active":
+        elif state.get("ActiveState") != "active":
             drift.append(f"{name} is {state.get('ActiveState', 'unknown')}")
     return drift
 

@@ -35,6 +35,9 @@ options:
         description: SHA-256 of the archive.
         type: str
         required: true
+  folder:
+    description: A folder of the machine in which each archive is named by its SHA-256, instead of O(images[].path).
+    type: path
   jobs:
     description: How many are imported at a time. V(0) stands for the number of CPUs.
     type: int
@@ -83,6 +86,7 @@ ARGUMENT_SPEC = {
             "sha256": {"type": "str", "required": True},
         },
     },
+    "folder": {"type": "path"},
     "jobs": {"type": "int", "default": 0},
 }
 
@@ -90,8 +94,11 @@ ARGUMENT_SPEC = {
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     ctr = [module.get_bin_path("ctr", required=True, opt_dirs=["/usr/local/bin"]), "--namespace", "k8s.io"]
+    images = [Image(**one) for one in module.params["images"]]
+    if folder := module.params["folder"]:
+        images = [image._replace(path=f"{folder}/{image.sha256}") for image in images]
     try:
-        wanted = missing([Image(**one) for one in module.params["images"]], ctr)
+        wanted = missing(images, ctr)
         if wanted and not module.check_mode:
             load(wanted, ctr, module.params["jobs"] or len(os.sched_getaffinity(0)))
     except MintnetError as error:

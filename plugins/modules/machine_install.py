@@ -54,19 +54,12 @@ options:
         type: str
         default: "0644"
   units:
-    description: The systemd units, in the order of starting.
+    description:
+      - Names of systemd units, in the order of starting. They are enabled, and started where they do not run.
+      - A unit whose conditions do not hold yet stays stopped without a failure.
     type: list
-    elements: dict
+    elements: str
     default: []
-    suboptions:
-      name:
-        description: Name of the unit with its suffix.
-        type: str
-        required: true
-      started:
-        description: Whether it is started where it does not run. It is enabled in any case.
-        type: bool
-        default: true
 attributes:
   check_mode:
     support: full
@@ -91,7 +84,7 @@ EXAMPLES = r"""
         content: |
           version = 3
     units:
-      - name: containerd.service
+      - containerd.service
 """
 
 RETURN = r"""
@@ -108,7 +101,6 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_install import (
     Installation,
     WantedFile,
-    WantedUnit,
 )
 
 ARGUMENT_SPEC = {
@@ -129,15 +121,7 @@ ARGUMENT_SPEC = {
         "mutually_exclusive": [("content", "source", "archive")],
         "required_one_of": [("content", "source", "archive")],
     },
-    "units": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {
-            "name": {"type": "str", "required": True},
-            "started": {"type": "bool", "default": True},
-        },
-    },
+    "units": {"type": "list", "elements": "str", "default": []},
 }
 
 
@@ -148,7 +132,7 @@ def main() -> None:
         name=wanted["name"],
         inputs=wanted["inputs"],
         files=[WantedFile(**{**one, "mode": int(one["mode"], 8)}) for one in wanted["files"]],
-        units=[WantedUnit(**one) for one in wanted["units"]],
+        units=wanted["units"],
         check=module.check_mode,
     )
     try:
