@@ -65,6 +65,9 @@ class Run:
 @dataclass
 class User:
     home: Path
+    cluster: str = CLUSTER
+    subnet: str = SUBNET
+    quiet: bool = False
     runs: list[Run] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -72,7 +75,7 @@ class User:
         (inventory / "group_vars").mkdir(parents=True)
         hosts = (tree.ROOT / "inventories" / "local" / "hosts.yml").read_text(encoding="utf-8")
         (inventory / "hosts.yml").write_text(hosts, encoding="utf-8")
-        names = {"mintnet_cluster": CLUSTER, "machines_subnet": SUBNET}
+        names = {"mintnet_cluster": self.cluster, "machines_subnet": self.subnet}
         (inventory / "group_vars" / "all.yml").write_text(yaml.safe_dump(names), encoding="utf-8")
         self.kubeconfig.write_text(yaml.safe_dump(FOREIGN), encoding="utf-8")
         self.environment = {
@@ -110,17 +113,18 @@ class User:
         )
         run = Run(command, process.returncode, process.stdout, time.monotonic() - began)
         self.runs.append(run)
-        print(f"\n{run}", flush=True)
+        if not self.quiet:
+            print(f"\n{run}", flush=True)
         if code is not None:
             assert (run.code != 0) if code else (run.code == 0), str(run)
         return run
 
     def kubectl(self, arguments: str, *, code: int | None = 0) -> Run:
-        return self.run(f"kubectl --context {CLUSTER} {arguments}", self.home, code=code)
+        return self.run(f"kubectl --context {self.cluster} {arguments}", self.home, code=code)
 
     def get(self, what: str, namespace: str = NETWORK) -> Any:
         """Objects as the API server has them, without a line in the log."""
-        command = ["kubectl", "--context", CLUSTER, "-n", namespace, "get", *shlex.split(what), "-o", "json"]
+        command = ["kubectl", "--context", self.cluster, "-n", namespace, "get", *shlex.split(what), "-o", "json"]
         answer = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
         assert answer.returncode == 0, answer.stderr
         found = json.loads(answer.stdout)
@@ -129,7 +133,7 @@ class User:
     def rpc(self, node: str, path: str, namespace: str = NETWORK) -> Any:
         """A node's answer, through the API server."""
         url = f"/api/v1/namespaces/{namespace}/pods/{node}:26657/proxy/{path}"
-        command = ["kubectl", "--context", CLUSTER, "get", "--raw", url]
+        command = ["kubectl", "--context", self.cluster, "get", "--raw", url]
         answer = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
         assert answer.returncode == 0, answer.stderr
         return json.loads(answer.stdout)["result"]
@@ -218,7 +222,7 @@ def ours(command: list[str], words: tuple[str, ...]) -> set[str]:
 
 def traces(user: User) -> dict[str, set[str]]:
     """What a cluster of ours leaves on this machine, by kind."""
-    words = (CLUSTER, SUBNET.rsplit(".", 1)[0] + ".")
+    words = (user.cluster, user.subnet.rsplit(".", 1)[0] + ".")
     processes = set()
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -226,7 +230,7 @@ def traces(user: User) -> dict[str, set[str]]:
         except OSError:
             continue
         # Not the tests themselves, which run below this folder.
-        if CLUSTER in line or (str(user.home) in line and "pytest" not in line):
+        if user.cluster in line or (str(user.home) in line and "pytest" not in line):
             processes.add(line)
     return {
         "containers": ours(["podman", "ps", "-a", "--format", "{{.ID}} {{.Names}}"], words),
@@ -236,5 +240,20 @@ def traces(user: User) -> dict[str, set[str]]:
         "firewall": ours(["iptables-save"], words) | ours(["nft", "list", "ruleset"], words),
         "mounts": ours(["cat", "/proc/self/mounts"], words),
         "processes": processes,
-        "folders": set(folder(user.home / "mintnet")),
+        "folders": set(folder(user.home / "mintnet")) | set(folder(Path("/run/mintnet") / user.cluster)),
     }
+
+
+def remove(user: User) -> None:
+    """Also after a failure: first as a user would, then what that has left by its label."""
+    clone = user.home / "clone"
+    if (user.home / "mintnet").exists() and clone.exists():
+        user.run("make destroy-cluster CONFIRM=yes", clone, code=None)
+    label = f"label=io.mintnet.cluster={user.cluster}"
+    for kind, names in (("container", "ps -a"), ("volume", "volume ls"), ("network", "network ls")):
+        listing = ["podman", *names.split(), "-q", "--filter", label]
+        found = subprocess.run(listing, capture_output=True, text=True, check=False).stdout.split()
+        for name in found:
+            force = ["-t", "0"] if kind == "container" else []
+            subprocess.run(["podman", kind, "rm", "-f", *force, name], capture_output=True, check=False)
+    shutil.rmtree(user.home, ignore_errors=True)

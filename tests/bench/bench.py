@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Our times beside the floor: shell and kubectl with everything ready-made, on the same machine in the same run.
+
+Nothing is asserted: times belong to a machine. The floor's manifests are the very objects that our create has made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[1] / "e2e")]
+
+import tree  # noqa: E402
+from surroundings import KINDS, NETWORK, User, remove  # noqa: E402
+
+SIZES = (4, 16)
+KEYS = 1000
+TREE = """\
+- name: Keys, genesis and configuration for many nodes
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Make the keys
+      mintnet.kubernetes.cometbft_keys:
+        directory: "{{ directory }}"
+        count: "{{ count }}"
+      register: keys
+
+    - name: Make the genesis
+      mintnet.kubernetes.cometbft_genesis:
+        directory: "{{ directory }}"
+        chain_id: bench
+        validators: "{{ keys.validators }}"
+
+    - name: Make the configuration
+      mintnet.kubernetes.cometbft_config:
+        version: "0.40.0"
+"""
+
+
+def timed(work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+
+def show(work: str, ours: float, floor: float | None = None) -> None:
+    beside = f"{floor:8.1f} s {ours / floor:7.2f}×" if floor else ""
+    print(f"{work:<58} {ours:8.1f} s {beside}", flush=True)
+
+
+def first_block(user: User, count: int, began: float) -> float:
+    """Seconds until every node has a block, asked through the API server."""
+    waiting = [f"tm-{number}" for number in range(count)]
+    while waiting and time.monotonic() - began < 600:
+        url = f"/api/v1/namespaces/{NETWORK}/pods/{waiting[-1]}:26657/proxy/status"
+        command = ["kubectl", "--context", user.cluster, "get", "--raw", url]
+        answer = subprocess.run(command, env=user.environment, capture_output=True, text=True, check=False)
+        if answer.returncode == 0 and int(json.loads(answer.stdout)["result"]["sync_info"]["latest_block_height"]) >= 1:
+            waiting.pop()
+        else:
+            time.sleep(0.2)
+    return time.monotonic() - began
+
+
+def manifests(user: User) -> str:
+    """What our create has made, as somebody would keep it in a file."""
+    objects: list[dict[str, Any]] = [user.get(f"namespace {NETWORK}")]
+    for item in user.get(",".join(kind for kind in KINDS if kind != "persistentvolumeclaims")):
+        if item["metadata"]["name"] not in ("kube-root-ca.crt", "tm-started"):
+            objects.append(item)
+    for item in objects:
+        item.pop("status", None)
+        for name in ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation"):
+            item["metadata"].pop(name, None)
+        for name in ("clusterIPs", "clusterIP") if item["kind"] == "Service" else ():
+            if item["spec"].get("clusterIP") != "None":
+                item["spec"].pop(name, None)
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+
+
+def network(user: User, clone: Path, count: int) -> None:
+    create = f"make create ARGS='-e cometbft_nodes={count}'"
+    reached: list[float] = []
+    watcher = threading.Thread(target=lambda: reached.append(first_block(user, count, time.monotonic())))
+    watcher.start()
+    ours = user.run(create, clone).seconds
+    watcher.join()
+    again = user.run(create, clone).seconds
+    file = user.home / f"{count}.json"
+    file.write_text(manifests(user), encoding="utf-8")
+    destroyed = user.run("make destroy CONFIRM=yes", clone).seconds
+
+    began = time.monotonic()
+    applied = timed(lambda: user.kubectl(f"apply --server-side -f {file}"))
+    floor = first_block(user, count, began)
+    user.kubectl(f"delete namespace {NETWORK}")
+
+    show(f"cluster → height 1 on all of {count}", reached[0], floor)
+    show(f"cluster → create has ended, {count} nodes", ours, floor)
+    show(f"  of the floor: kubectl apply, {count} nodes", applied)
+    show(f"second create, {count} nodes", again)
+    show(f"destroy, {count} nodes", destroyed)
+
+
+def many_keys(user: User, clone: Path) -> None:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mintnet" / "artifacts" / "cometbft"
+    (binary, *_) = sorted(cache.glob("*/cometbft"), key=lambda path: path.stat().st_mtime, reverse=True)
+    playbook = clone / "playbooks" / "bench.yml"
+    playbook.write_text(TREE, encoding="utf-8")
+    arguments = f"-e directory={user.home / 'keys'} -e count={KEYS}"
+    ours = user.run(f".venv/bin/ansible-playbook {playbook} {arguments}", clone).seconds
+    playbook.unlink()
+    floor = user.run(f"{binary} testnet --v {KEYS} --o {user.home / 'testnet'} >/dev/null", user.home).seconds
+    show(f"keys, genesis and configuration of {KEYS} nodes", ours, floor)
+
+
+def main() -> None:
+    user = User(
+        Path(tempfile.mkdtemp(prefix="mintnet-bench-")), cluster="mintnet-bench", subnet="10.89.67.0/24", quiet=True
+    )
+    clone = tree.copy(user.home / "clone")
+    try:
+        user.run("scripts/venv .venv requirements.txt", clone)
+        cluster = user.run(".venv/bin/ansible-playbook playbooks/cluster.yml", clone).seconds
+        print(f"{'':<58} {'ours':>10} {'floor':>10}")
+        show("nothing → cluster (artifacts cached, or built in this run)", cluster)
+        for count in SIZES:
+            network(user, clone, count)
+        many_keys(user, clone)
+        show("destroy-cluster", user.run("make destroy-cluster CONFIRM=yes", clone).seconds)
+    finally:
+        remove(user)
+
+
+if __name__ == "__main__":
+    main()
