@@ -9,7 +9,6 @@ Private parts stay inside PrivateKey and the texts that a Place stores.
 from __future__ import annotations
 
 import base64
-import binascii
 import enum
 import hashlib
 import json
@@ -127,15 +126,16 @@ def _typed(
 ) -> tuple[KeyType, bytes]:
     if not isinstance(document, dict):
         raise KeyFault(f"{at}: it is missing or no object with type and value")
-    kind = kinds.get(document.get("type"))  # type: ignore[arg-type]
+    kind = kinds.get(str(document.get("type")))
     if kind is None:
         raise KeyFault(f"{at}.type: {document.get('type')!r} is not supported; known: {', '.join(kinds)}")
+    text = document.get("value")
     try:
-        value = base64.b64decode(document.get("value"), validate=True)  # type: ignore[arg-type]
-    except (TypeError, ValueError, binascii.Error):
+        value = base64.b64decode(text if isinstance(text, str) else "?", validate=True)
+    except ValueError:
         raise KeyFault(f"{at}.value: it is no base64") from None
     if len(value) != size_of(kind):
-        raise KeyFault(f"{at}.value: it has {len(value)} bytes, a {kind.name} key has {size_of(kind)}")
+        raise KeyFault(f"{at}.value: it has {len(value)} bytes, a key of type {kind.name} has {size_of(kind)}")
     return kind, value
 
 

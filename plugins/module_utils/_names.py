@@ -13,7 +13,7 @@ from collections.abc import Iterable
 LINES = ("0.38", "0.39", "0.40")
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_VERSION = re.compile(r"v?(\d+\.\d+)(\.\d+([-+][0-9A-Za-z.+-]+)?)?")
+_VERSION = re.compile(r"v?(\d+\.\d+)(\.\d+([-+][0-9A-Za-z.+-]+)?)?", re.ASCII)
 
 
 def line_of(version: str) -> str | None:
