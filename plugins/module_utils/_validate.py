@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import inspect
 import ipaddress
 import re
 import typing as t
@@ -347,7 +348,7 @@ RELATIONS: tuple[Callable[..., Verdict], ...] = (
 
 
 def relation_names(relation: Callable[..., Verdict]) -> tuple[str, ...]:
-    return relation.__code__.co_varnames[: relation.__code__.co_argcount]
+    return tuple(inspect.signature(relation).parameters)
 
 
 RELATED = frozenset(name for relation in RELATIONS for name in relation_names(relation))
