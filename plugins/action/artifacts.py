@@ -1,0 +1,124 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._artifacts import (
+    Catalogue,
+    Platform,
+    find_go,
+    go_requirement,
+)
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._build import Builder, Job, Progress, stored
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._story import clock, line
+
+display = Display()
+
+ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+QUIET_SECONDS = 20
+SHORTEST_SECONDS = 3
+
+
+class ActionModule(ActionBase):
+    """Build what is missing of the table of artifacts."""
+
+    BYPASS_HOST_LOOP = True
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        args = self.validate_argument_spec(
+            argument_spec={
+                "table": {"type": "dict", "required": True},
+                "builds": {"type": "dict", "required": True},
+                "files": {"type": "path", "required": True},
+                "cache_dir": {"type": "path", "required": True},
+                "arch": {"type": "str", "choices": ["auto", "amd64", "arm64"], "default": "auto"},
+                "jobs": {"type": "int", "default": 0},
+                "wanted": {"type": "list", "elements": "str", "default": []},
+                "go": {"type": "list", "elements": "str", "default": []},
+            },
+        )[1]
+        try:
+            return {**result, **self._ensure(args)}
+        except MintnetError as exc:
+            return {**result, "failed": True, "changed": False, "msg": str(exc), **exc.result}
+
+    def _ensure(self, args: dict[str, Any]) -> dict[str, Any]:
+        files, cache = Path(args["files"]), Path(args["cache_dir"])
+        controller = Platform(platform.system().lower(), ARCHITECTURES[platform.machine().lower()])
+        machine = Platform("linux", controller.arch if args["arch"] == "auto" else args["arch"])
+        catalogue = Catalogue(args["table"], args["builds"], files, cache, machine, controller)
+        artifacts = catalogue.resolve(args["wanted"])
+
+        builder = Builder(cache, catalogue.jobs)
+        pending = builder.pending({artifact.job.name for artifact in artifacts})
+        tools = self._tools(pending, args, files)
+        result: dict[str, Any] = {
+            "changed": bool(pending),
+            "built": [job.name for job in pending],
+            "missing_tools": sorted(name for name, path in tools.items() if not path),
+        }
+        if pending and not self._task.check_mode:
+            if result["missing_tools"]:
+                raise MintnetError(
+                    f"Building {', '.join(job.label for job in pending)}: {' and '.join(result['missing_tools'])} "
+                    "not found (or too old) on the controller; install it and run the same command again"
+                )
+            check_disk(cache, pending)
+            story = Story()
+            result["built"] = builder.run(pending, args["jobs"] or os.cpu_count() or 1, tools, story.tell)
+            result["changed"] = bool(result["built"])
+        facts = {artifact.name: artifact.result(cache, stored(cache, artifact.job)) for artifact in artifacts}
+        return {**result, "ansible_facts": {"mintnet_artifacts": facts}}
+
+    @staticmethod
+    def _tools(pending: list[Job], args: dict[str, Any], files: Path) -> dict[str, str]:
+        """The programs that the pending jobs run, by name; '' for what is not there."""
+        tools: dict[str, str] = {}
+        if any(job.tool == "go" for job in pending):
+            modules = [row["go"]["module"] for row in args["builds"].values() if "go" in row]
+            tools["go"] = find_go(["go", *args["go"]], go_requirement(files, modules), files)
+        if any(job.tool == "mmdebstrap" for job in pending):
+            tools["mmdebstrap"] = shutil.which("mmdebstrap") or ""
+        return tools
+
+
+class Story:
+    """Tells how far the build is: when something has ended, and every now and then."""
+
+    def __init__(self) -> None:
+        self._told = 0.0
+        self._done = 0
+
+    def tell(self, progress: Progress) -> None:
+        quiet = progress.seconds - self._told
+        over = progress.done == progress.total
+        if not over and quiet < (SHORTEST_SECONDS if progress.done > self._done else QUIET_SECONDS):
+            return
+        self._told, self._done = progress.seconds, progress.done
+        parts = [f"{progress.done} of {progress.total} done", ", ".join(progress.running), clock(progress.seconds)]
+        display.display(line("build", " · ".join(part for part in parts if part)))
+
+
+def check_disk(cache: Path, pending: list[Job]) -> None:
+    """Refuse to start what cannot end for want of disk space."""
+    cache.mkdir(parents=True, exist_ok=True)
+    needed = sum(job.megabytes for job in pending)
+    free = shutil.disk_usage(cache).free // 1_000_000
+    if free < needed:
+        raise MintnetError(
+            f"Building artifacts: about {needed / 1000:.1f} GB are needed, with Go's caches, and {free / 1000:.1f} GB are free in {cache}; "
+            "free some, or name another folder in artifacts_cache_dir"
+        )

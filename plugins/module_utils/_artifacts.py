@@ -1,0 +1,307 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the table of artifacts to the jobs that make them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._build import (
+    Job,
+    Stored,
+    Work,
+    content_key,
+)
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+
+TREE = "tree.tar"
+IMAGE_TOOL = "image-tool"
+
+# Documentation and translations are of no use in a machine; licences stay.
+DPKG_OPTIONS = (
+    "path-exclude=/usr/share/man/*",
+    "path-exclude=/usr/share/info/*",
+    "path-exclude=/usr/share/locale/*",
+    "path-exclude=/usr/share/lintian/*",
+    "path-exclude=/usr/share/doc/*",
+    "path-include=/usr/share/doc/*/copyright",
+    "force-unsafe-io",
+)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What a program runs on, in Go's words."""
+
+    os: str
+    arch: str
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One row of the table, resolved."""
+
+    name: str
+    version: str
+    kind: str
+    platform: Platform
+    job: Job
+    file: str
+    image: str = ""
+
+    def result(self, cache: Path, found: Stored | None) -> dict[str, Any]:
+        """What a play sees of it; without a sum as long as it is not built."""
+        return {
+            "version": self.version,
+            "kind": self.kind,
+            "os": self.platform.os,
+            "arch": self.platform.arch,
+            "path": str(self.job.folder(cache) / self.file),
+            "sha256": found.sha256[self.file] if found else "",
+            **({"image": self.image} if self.image else {}),
+        }
+
+
+class Catalogue:
+    """Resolves names of the table to artifacts, and so to jobs; every job is made once."""
+
+    def __init__(
+        self,
+        table: Mapping[str, Mapping[str, Any]],
+        builds: Mapping[str, Mapping[str, Any]],
+        files: Path,
+        cache: Path,
+        machine: Platform,
+        controller: Platform,
+    ) -> None:
+        self._table = table
+        self._builds = builds
+        self._files = files
+        self._cache = cache
+        self._platforms = {"machine": machine, "controller": controller}
+        self._jobs: dict[str, Job] = {}
+
+    @property
+    def jobs(self) -> list[Job]:
+        """In the order of the table of builds, so that the longest starts first; packing comes last."""
+        order = list(self._builds)
+        return sorted(
+            self._jobs.values(),
+            key=lambda job: order.index(_base(job.name)) if _base(job.name) in order else len(order),
+        )
+
+    def resolve(self, wanted: Sequence[str] = ()) -> list[Artifact]:
+        """The artifacts of these names, of all names if there are none."""
+        unknown = sorted(set(wanted) - set(self._table))
+        if unknown:
+            raise MintnetError(
+                f"Looking up artifacts: there is no {', no '.join(unknown)} in the table; it has {', '.join(sorted(self._table))}"
+            )
+        return [self._artifact(name, row) for name, row in self._table.items() if not wanted or name in wanted]
+
+    def _artifact(self, name: str, row: Mapping[str, Any]) -> Artifact:
+        target = row.get("target", "machine")
+        source = row["source"]
+        if "layers" in source:
+            job, file = self._package(name, row), f"{name}.tar"
+        else:
+            job, file = self._build(source["build"], target, source["file"]), source["file"]
+        return Artifact(
+            name, str(row["version"]), row["kind"], self._platforms[target], job, file, row.get("image", "")
+        )
+
+    def _build(self, name: str, target: str = "machine", file: str = "") -> Job:
+        """The job of a build. For another platform than the machines' it makes only the file that is asked for."""
+        row = self._builds[name]
+        target = row.get("target", target)
+        platform = self._platforms[target]
+        other = platform != self._platforms["machine"]
+        job_name = f"{name}.{platform.os}-{platform.arch}" if other else name
+        if other and file:
+            job_name += f".{file}"
+        if job_name not in self._jobs:
+            label = f"{name} {row['version']}"
+            if "go" in row:
+                packages = {
+                    key: value for key, value in row["go"]["packages"].items() if not other or not file or key == file
+                }
+                job = self._go(job_name, label, row, platform, packages)
+            else:
+                job = self._debian(job_name, label, row, platform)
+            self._jobs[job_name] = job
+        return self._jobs[job_name]
+
+    def _go(
+        self, name: str, label: str, row: Mapping[str, Any], platform: Platform, packages: Mapping[str, str]
+    ) -> Job:
+        recipe = row["go"]
+        module = self._files / "go" / recipe["module"]
+        sources = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(module.iterdir())}
+        env = {"CGO_ENABLED": "0", "GOOS": platform.os, "GOARCH": platform.arch, "GOWORK": "off"}
+
+        def run(work: Work) -> None:
+            go = work.tools["go"]
+            command = [go, "build", "-trimpath", "-mod=readonly"]
+            command += ["-ldflags", " ".join(["-s -w", *str(recipe.get("ldflags", "")).split()])]
+            command += ["-tags", ",".join(recipe["tags"])] if recipe.get("tags") else []
+            output = str(work.folder / next(iter(packages))) if len(packages) == 1 else f"{work.folder}/"
+            work.call([*command, "-o", output, *packages.values()], cwd=module, env=env)
+
+        return Job(
+            name=name,
+            label=label,
+            key=content_key(["go", recipe, dict(packages), sources, env]),
+            files=tuple(packages),
+            run=run,
+            tool="go",
+            megabytes=row["megabytes"],
+        )
+
+    def _debian(self, name: str, label: str, row: Mapping[str, Any], platform: Platform) -> Job:
+        recipe = row["debian"]
+        # Packages that are only unpacked are not configured, and what comes after that is left out.
+        hook = "extract" if recipe["variant"] == "extract" else "customize"
+
+        def run(work: Work) -> None:
+            command: list[str | Path] = [
+                work.tools["mmdebstrap"],
+                f"--variant={recipe['variant']}",
+                f"--architectures={platform.arch}",
+                "--format=tar",
+                "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
+                f"--include={','.join(recipe['packages'])}",
+                '--aptopt=Acquire::Languages "none"',
+                *(f"--dpkgopt={option}" for option in DPKG_OPTIONS),
+                *(f"--{hook}-hook={line}" for line in recipe["hooks"]),
+                recipe["suite"],
+                work.folder / TREE,
+                *apt_sources(recipe["suite"]),
+            ]
+            work.call(command, env={"TMPDIR": str(work.folder), "LC_ALL": "C.UTF-8"})
+
+        return Job(
+            name=name,
+            label=label,
+            key=content_key(["debian", recipe, DPKG_OPTIONS, platform.arch]),
+            files=(TREE,),
+            run=run,
+            tool="mmdebstrap",
+            megabytes=row["megabytes"],
+        )
+
+    def _package(self, name: str, row: Mapping[str, Any]) -> Job:
+        """The job that puts files of builds together as an archive or an image."""
+        tool = self._build(IMAGE_TOOL)
+        machine = self._platforms["machine"]
+        used = {
+            entry["build"]: self._build(entry["build"])
+            for layer in row["source"]["layers"]
+            for entry in layer
+            if "build" in entry
+        }
+        layers = [[part for entry in layer for part in self._entries(entry, used)] for layer in row["source"]["layers"]]
+        image = None
+        if row["kind"] == "image":
+            image = {
+                "reference": row["image"],
+                "os": machine.os,
+                "arch": machine.arch,
+                "config": row["source"]["config"],
+            }
+        job_name = f"{row['kind']}-{name}"
+        file = f"{name}.tar"
+
+        def run(work: Work) -> None:
+            spec = work.folder / "spec.json"
+            spec.write_text(json.dumps({"output": str(work.folder / file), "layers": layers, "image": image}, indent=1))
+            work.call([tool.folder(self._cache) / "image", spec])
+
+        keys = {need: job.key for need, job in used.items()}
+        self._jobs[job_name] = Job(
+            name=job_name,
+            label=f"{row['kind']} {name}",
+            key=content_key(["package", row["source"], image, keys, tool.key]),
+            files=(file,),
+            run=run,
+            needs=(tool.name, *(job.name for job in used.values())),
+        )
+        return self._jobs[job_name]
+
+    def _entries(self, entry: Mapping[str, Any], used: Mapping[str, Job]) -> list[dict[str, Any]]:
+        """An entry of the table in the words of the image tool."""
+        rest = {key: value for key, value in entry.items() if key not in ("build", "file")}
+        if "mode" in rest:
+            rest["mode"] = int(rest["mode"], 8)
+        if "build" not in entry:
+            return [rest]
+        job = used[entry["build"]]
+        folder = job.folder(self._cache)
+        if "select" in entry:
+            return [{**rest, "tar": str(folder / TREE)}]
+        if "file" in entry:
+            return [{**rest, "file": str(folder / entry["file"])}]
+        return [{**rest, "path": f"{entry['path']}/{file}", "file": str(folder / file)} for file in job.files]
+
+
+def _base(job_name: str) -> str:
+    return job_name.split(".", maxsplit=1)[0]
+
+
+def apt_sources(suite: str) -> list[str]:
+    """The host's own sources of a Debian release, with its updates and security fixes; none if the host is of another release.
+
+    The host's are better than the tool's default: they work behind a firewall, where a mirror is named.
+    """
+    apt = shutil.which("apt-get")
+    if apt is None:
+        return []
+    fields = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)"
+    listed = subprocess.run(
+        [apt, "indextargets", "--format", fields, "Created-By: Packages"], capture_output=True, text=True, check=False
+    ).stdout
+    lines = []
+    for row in listed.splitlines():
+        uri, release, component, origin = row.split("|")
+        # The origin is unknown (and left as it is) while the host has no package lists.
+        if (
+            re.fullmatch(rf"{suite}(-updates|-security)?", release)
+            and component == "main"
+            and origin in ("Debian", "$(ORIGIN)")
+        ):
+            lines.append(f"deb {uri} {release} {component}")
+    return lines if any(f" {suite} " in line for line in lines) else []
+
+
+def go_requirement(files: Path, modules: Sequence[str]) -> tuple[int, ...]:
+    """The newest Go version that one of the modules asks for."""
+    found = [
+        re.search(r"^go (\S+)$", (files / "go" / module / "go.mod").read_text(), re.MULTILINE) for module in modules
+    ]
+    return max(go_version(match[1]) for match in found if match)
+
+
+def go_version(text: str) -> tuple[int, ...]:
+    match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
+    return tuple(int(part or 0) for part in match.groups()) if match else (0, 0, 0)
+
+
+def find_go(candidates: Sequence[str], needed: tuple[int, ...], files: Path) -> str:
+    """The first of the candidates that is new enough, or ''."""
+    for candidate in candidates:
+        go = shutil.which(candidate)
+        if go is None:
+            continue
+        # In files, where no go.mod is, so that GOTOOLCHAIN has nothing to switch to.
+        shown = subprocess.run([go, "env", "GOVERSION"], cwd=files, capture_output=True, text=True, check=False)
+        if shown.returncode == 0 and go_version(shown.stdout) >= needed:
+            return go
+    return ""

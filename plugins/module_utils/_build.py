@@ -1,0 +1,299 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs jobs that depend on one another, side by side, and keeps what they leave in a cache that is keyed by content.
+
+A job's result is CACHE/NAME/KEY/, written beside it as KEY.part and renamed when it is whole, under a lock of the folder CACHE/NAME:
+so an interrupted run leaves nothing that looks finished, and a second run waits instead of doing the work again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+
+METADATA = "artifact.json"
+POLL = 0.2
+GRACE = 10.0
+TELLING_LINES = 6
+
+# What a log says of a cause outside the job, and what to do then.
+HINTS = (
+    (r"no space left on device", "free some disk space"),
+    (r"signal: killed|cannot allocate memory", "memory was short: lower artifacts_jobs, or free some memory"),
+    (
+        r"SECURITY ERROR|checksum mismatch",
+        "what the Go module proxy served is not what the role pins: check GOPROXY and GONOSUMDB, then 'go clean -modcache'",
+    ),
+    (
+        r"go: .*(dial tcp|no such host|i/o timeout|connection refused|TLS handshake|proxyconnect|Forbidden|Bad Gateway)",
+        "the Go module proxy was not reached: check the network, or name a proxy in the environment variable GOPROXY",
+    ),
+    (
+        r"Temporary failure resolving|Could not connect to|Failed to fetch|Unable to connect to",
+        "the Debian mirror was not reached: check the network and the host's apt sources",
+    ),
+)
+
+
+class BuildError(MintnetError):
+    """A job failed; the message has the cause, the telling end of its log, and what to do."""
+
+
+class Stopped(Exception):
+    """The job was ended because the run ends."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece of work; ``key`` stands for all that its result depends on."""
+
+    name: str
+    label: str
+    key: str
+    files: tuple[str, ...]
+    run: Callable[[Work], None] = field(compare=False)
+    needs: tuple[str, ...] = ()
+    tool: str = ""
+    megabytes: int = 0
+
+    def folder(self, cache: Path) -> Path:
+        return cache / self.name / self.key
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What the cache has of a job."""
+
+    folder: Path
+    sha256: Mapping[str, str]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    done: int
+    total: int
+    running: tuple[str, ...]
+    seconds: float
+
+
+def content_key(value: object) -> str:
+    """A key that is the same for the same content; paths are not content, bytes are."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def stored(cache: Path, job: Job) -> Stored | None:
+    """What is in the cache, if it is whole; sizes stand for content, since hashing all of it takes seconds."""
+    folder = job.folder(cache)
+    try:
+        data = json.loads((folder / METADATA).read_text())
+        if all((folder / name).stat().st_size == data["files"][name]["size"] for name in job.files):
+            return Stored(folder, {name: data["files"][name]["sha256"] for name in job.files}, data["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return None
+
+
+class Work:
+    """Where a job works: what it leaves in ``folder`` is its result. Its commands end with the run."""
+
+    def __init__(self, folder: Path, log: IO[bytes], tools: Mapping[str, str], processes: _Processes) -> None:
+        self.folder = folder
+        self.tools = tools
+        self._log = log
+        self._processes = processes
+
+    def call(self, argv: Sequence[str | Path], cwd: Path | None = None, env: Mapping[str, str] | None = None) -> None:
+        """Run a command; what it prints goes to the job's log."""
+        command = [str(word) for word in argv]
+        self._log.write(f"$ {' '.join(command)}\n".encode())
+        self._log.flush()
+        code = self._processes.run(command, cwd, {**os.environ, **(env or {})}, self._log)
+        if code:
+            how = f"was ended by signal {-code}" if code < 0 else f"failed with code {code}"
+            raise BuildError(f"{Path(command[0]).name} {how}")
+
+
+class _Processes:
+    """The child processes of a run. Each has a process group of its own, so that all it started can be ended with it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self.stopped = threading.Event()
+        # A killed run cannot end its children: the kernel does, where it can.
+        setpriv = shutil.which("setpriv")
+        self._prefix = [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
+
+    def run(self, argv: list[str], cwd: Path | None, env: Mapping[str, str], log: IO[bytes]) -> int:
+        with self._lock:
+            if self.stopped.is_set():
+                raise Stopped
+            process = subprocess.Popen(
+                self._prefix + argv,
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+            self._running.add(process)
+        try:
+            code = process.wait()
+        finally:
+            with self._lock:
+                self._running.discard(process)
+        if self.stopped.is_set():
+            raise Stopped
+        return code
+
+    def stop(self) -> None:
+        with self._lock:
+            self.stopped.set()
+            running = list(self._running)
+        for number, seconds in ((signal.SIGTERM, GRACE), (signal.SIGKILL, 1.0)):
+            for process in running:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, number)
+            end = time.monotonic() + seconds
+            while any(process.returncode is None for process in running) and time.monotonic() < end:
+                time.sleep(0.05)
+
+
+class Builder:
+    """Runs the jobs that the cache does not have."""
+
+    def __init__(self, cache: Path, jobs: Sequence[Job]) -> None:
+        self._cache = cache
+        self._jobs = {job.name: job for job in jobs}
+        self._tools: Mapping[str, str] = {}
+        self._processes = _Processes()
+
+    def pending(self, goals: Iterable[str]) -> list[Job]:
+        """What is to be run for these jobs, in the order of the jobs; what only finished jobs need is left alone."""
+        found: set[str] = set()
+        names = list(goals)
+        while names:
+            name = names.pop()
+            if name not in found and stored(self._cache, self._jobs[name]) is None:
+                found.add(name)
+                names += self._jobs[name].needs
+        return [job for job in self._jobs.values() if job.name in found]
+
+    def run(
+        self, pending: Sequence[Job], workers: int, tools: Mapping[str, str], report: Callable[[Progress], None]
+    ) -> list[str]:
+        """Run jobs, each after those that it needs; the names of what this run has built (another run may have been faster)."""
+        self._tools = tools
+        waiting = {job.name: job for job in pending}
+        total, built, done, start = len(waiting), list[str](), 0, time.monotonic()
+        futures: dict[Future[bool], Job] = {}
+
+        def tell() -> None:
+            labels = tuple(job.label for job in futures.values())
+            report(Progress(done, total, labels, time.monotonic() - start))
+
+        with ThreadPoolExecutor(workers) as pool:
+            try:
+                while waiting or futures:
+                    unfinished = {*waiting, *(job.name for job in futures.values())}
+                    ready = [job for job in waiting.values() if unfinished.isdisjoint(job.needs)]
+                    for job in ready[: workers - len(futures)]:
+                        futures[pool.submit(self._build, job)] = waiting.pop(job.name)
+                    tell()
+                    finished, _rest = wait(futures, timeout=1, return_when=FIRST_COMPLETED)
+                    for future in finished:
+                        job = futures.pop(future)
+                        if future.result():
+                            built.append(job.name)
+                        done += 1
+                tell()
+            finally:
+                # On success there is nothing to stop; else the pool would wait for jobs that nobody needs any more.
+                self._processes.stop()
+        return built
+
+    def _build(self, job: Job) -> bool:
+        folder = job.folder(self._cache)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with self._locked(folder.parent):
+            if stored(self._cache, job) is not None:
+                return False
+            part, log = folder.with_name(job.key + ".part"), folder.with_name(job.key + ".log")
+            for leftover in (part, folder):
+                shutil.rmtree(leftover, ignore_errors=True)
+            part.mkdir()
+            start = time.monotonic()
+            try:
+                with log.open("wb") as file:
+                    job.run(Work(part, file, self._tools, self._processes))
+                self._store(job, part, time.monotonic() - start)
+            except (BuildError, OSError) as exc:
+                shutil.rmtree(part, ignore_errors=True)
+                raise failure(job, exc, log) from exc
+            except Stopped:
+                shutil.rmtree(part, ignore_errors=True)
+                raise
+            log.rename(part / "build.log")
+            part.rename(folder)
+            return True
+
+    def _store(self, job: Job, part: Path, seconds: float) -> None:
+        files = {}
+        for name in job.files:
+            path = part / name
+            if not path.is_file():
+                raise BuildError(f"it did not leave {name}")
+            with path.open("rb") as file:
+                files[name] = {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "size": path.stat().st_size}
+        metadata = {"label": job.label, "seconds": round(seconds, 1), "files": files}
+        (part / METADATA).write_text(json.dumps(metadata, indent=1) + "\n")
+
+    @contextlib.contextmanager
+    def _locked(self, folder: Path) -> Iterator[None]:
+        # The kernel gives a lock back when its holder dies, so it cannot be left over.
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if self._processes.stopped.wait(POLL):
+                        raise Stopped from None
+            yield
+        finally:
+            os.close(handle)
+
+
+def failure(job: Job, cause: Exception, log: Path) -> BuildError:
+    """The error that the user sees of a job."""
+    text = log.read_text(errors="replace") if log.exists() else ""
+    lines = [
+        line.rstrip() for line in text.splitlines() if line.strip() and not line.startswith(("go: downloading", "$ "))
+    ]
+    hint = next((advice for pattern, advice in HINTS if re.search(pattern, text + str(cause))), "")
+    advice = f"{hint}; then run the same command again" if hint else "read the log, then run the same command again"
+    tail = "".join(f"\n  {line[:300]}" for line in lines[-TELLING_LINES:])
+    return BuildError(
+        f"Building {job.label}: {cause}{tail}\nThe whole log is in {log}; {advice}: what was built so far is kept.",
+        log=str(log),
+    )

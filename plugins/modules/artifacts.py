@@ -1,0 +1,122 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: artifacts
+short_description: Build the binaries, archives, images and file systems of a table
+version_added: 1.0.0
+description:
+  - Makes sure that a cache on the controller has every artifact of a table, and builds those that are missing.
+  - What is built comes from Go modules, whose sums are pinned beside them, and from Debian packages. Images are put together without
+    a daemon.
+  - Parts that do not depend on one another are built side by side, and how far it is is told while it runs.
+  - What an artifact is made of is its key in the cache, so nothing is built twice and nothing old is taken for new. An interrupted
+    run continues where it was; two runs at once do not disturb each other.
+  - It is run by an action plugin on the controller and needs no connection.
+author:
+  - mintnet developers (@mintnet)
+extends_documentation_fragment:
+  - mintnet.kubernetes.attributes
+options:
+  table:
+    description: What is delivered, by name. The role P(mintnet.kubernetes.artifacts#role) describes its form.
+    type: dict
+    required: true
+  builds:
+    description: The parts that are built, by name; rows of O(table) refer to them.
+    type: dict
+    required: true
+  files:
+    description: Folder that has the Go modules, in C(go/MODULE).
+    type: path
+    required: true
+  cache_dir:
+    description: Folder of the cache. It is made when it is missing.
+    type: path
+    required: true
+  arch:
+    description: Architecture of the machines. V(auto) is the controller's own.
+    type: str
+    choices: [auto, amd64, arm64]
+    default: auto
+  jobs:
+    description: How many parts are built side by side. With V(0), as many as there are cores.
+    type: int
+    default: 0
+  wanted:
+    description: Names of O(table) that are wanted. An empty list means all of them.
+    type: list
+    elements: str
+    default: []
+  go:
+    description: Paths of Go commands that are tried when the one in E(PATH) is missing or too old.
+    type: list
+    elements: str
+    default: []
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: See what would be built
+  mintnet.kubernetes.artifacts:
+    table: "{{ my_table }}"
+    builds: "{{ my_builds }}"
+    files: "{{ playbook_dir }}/files"
+    cache_dir: ~/.cache/mine
+  check_mode: true
+  register: planned
+
+- name: Build kubelet and kubeadm for machines of another architecture
+  mintnet.kubernetes.artifacts:
+    table: "{{ my_table }}"
+    builds: "{{ my_builds }}"
+    files: "{{ playbook_dir }}/files"
+    cache_dir: ~/.cache/mine
+    arch: arm64
+    wanted: [kubelet, kubeadm]
+"""
+
+RETURN = r"""
+built:
+  description: Names of the parts that were built, or would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [kubernetes, image-kube-proxy]
+missing_tools:
+  description: Programs that building needs and that the controller does not have. A real run fails if there are any.
+  returned: success
+  type: list
+  elements: str
+  sample: [mmdebstrap]
+log:
+  description: The log of the part that failed.
+  returned: when a part failed
+  type: str
+  sample: /home/me/.cache/mintnet/artifacts/kubernetes/1f2e.log
+ansible_facts:
+  description: Facts of the host.
+  returned: success
+  type: dict
+  contains:
+    mintnet_artifacts:
+      description: The artifacts that are wanted, by name.
+      type: dict
+      sample:
+        kubelet:
+          kind: binary
+          version: 1.36.3
+          os: linux
+          arch: amd64
+          path: /home/me/.cache/mintnet/artifacts/kubernetes/1f2e/kubelet
+          sha256: 5d41402abc4b2a76b9719d911017c592ae1e5fa1a1e0ab4e3f3a4b3a8a6a5a4f
+"""

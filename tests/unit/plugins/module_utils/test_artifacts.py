@@ -1,0 +1,243 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._artifacts import (
+    Artifact,
+    Catalogue,
+    Platform,
+    apt_sources,
+    find_go,
+    go_requirement,
+    go_version,
+)
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._build import Builder, stored
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+
+LINUX, ARM, MAC = Platform("linux", "amd64"), Platform("linux", "arm64"), Platform("darwin", "arm64")
+
+BUILDS: dict[str, Any] = {
+    "tools": {
+        "version": "v1",
+        "megabytes": 10,
+        "go": {"module": "tools", "packages": {"ctl": "example.org/ctl", "daemon": "example.org/daemon"}},
+    },
+    "debian-base": {
+        "version": "bookworm",
+        "megabytes": 20,
+        "debian": {"suite": "bookworm", "variant": "extract", "packages": ["bash"], "hooks": []},
+    },
+    "image-tool": {
+        "version": "1",
+        "megabytes": 5,
+        "target": "controller",
+        "go": {"module": "image", "packages": {"image": "example.org/image"}},
+    },
+}
+TABLE: dict[str, Any] = {
+    "ctl": {"kind": "binary", "version": "1", "target": "controller", "source": {"build": "tools", "file": "ctl"}},
+    "daemon": {
+        "kind": "image",
+        "version": "1",
+        "image": "example.org/daemon:v1",
+        "source": {
+            "layers": [
+                [{"build": "debian-base", "select": ["usr/bin/bash"]}, {"path": "tmp", "mode": "1777"}],
+                [{"path": "usr/bin/daemon", "build": "tools", "file": "daemon"}],
+            ],
+            "config": {"Entrypoint": ["daemon"]},
+        },
+    },
+    "all": {"kind": "archive", "version": "1", "source": {"layers": [[{"path": "bin", "build": "tools"}]]}},
+    "rootfs": {"kind": "rootfs", "version": "bookworm", "source": {"build": "debian-base", "file": "tree.tar"}},
+}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    for name, go in (("tools", "1.24.2"), ("image", "1.26")):
+        module = tmp_path / "files" / "go" / name
+        module.mkdir(parents=True)
+        (module / "go.mod").write_text(f"module example.org/{name}\n\ngo {go}\n")
+        (module / "go.sum").write_text("")
+    return tmp_path / "files"
+
+
+def resolve(
+    files: Path,
+    builds: dict[str, Any] = BUILDS,
+    table: dict[str, Any] = TABLE,
+    machine: Platform = LINUX,
+    controller: Platform = LINUX,
+    cache: Path = Path("/cache"),
+) -> tuple[Catalogue, dict[str, Artifact]]:
+    catalogue = Catalogue(table, builds, files, cache, machine, controller)
+    return catalogue, {artifact.name: artifact for artifact in catalogue.resolve()}
+
+
+def keys(*args: Any, **kwargs: Any) -> dict[str, str]:
+    return {job.name: job.key for job in resolve(*args, **kwargs)[0].jobs}
+
+
+def test_jobs_and_what_they_need(files: Path) -> None:
+    catalogue, artifacts = resolve(files)
+    assert {job.name: set(job.needs) for job in catalogue.jobs} == {
+        "tools": set(),
+        "debian-base": set(),
+        "image-tool": set(),
+        "archive-all": {"image-tool", "tools"},
+        "image-daemon": {"image-tool", "tools", "debian-base"},
+    }
+    assert [job.name for job in catalogue.jobs][:3] == list(BUILDS), "the table's order is the order of starting"
+    assert artifacts["ctl"].job is catalogue.jobs[0]
+    assert artifacts["ctl"].job.files == ("ctl", "daemon")
+
+
+def test_only_what_is_wanted(files: Path) -> None:
+    catalogue = Catalogue(TABLE, BUILDS, files, Path("/cache"), LINUX, LINUX)
+    assert [artifact.name for artifact in catalogue.resolve(["rootfs"])] == ["rootfs"]
+    assert [job.name for job in catalogue.jobs] == ["debian-base"]
+    with pytest.raises(MintnetError, match=r"there is no kubelet in the table; it has all, ctl, daemon, rootfs"):
+        catalogue.resolve(["kubelet", "ctl"])
+
+
+def test_results(files: Path) -> None:
+    artifacts = resolve(files, controller=MAC)[1]
+    result = artifacts["daemon"].result(Path("/cache"), None)
+    job = artifacts["daemon"].job
+    assert result == {
+        "version": "1",
+        "kind": "image",
+        "os": "linux",
+        "arch": "amd64",
+        "path": f"/cache/image-daemon/{job.key}/daemon.tar",
+        "sha256": "",
+        "image": "example.org/daemon:v1",
+    }
+    assert artifacts["ctl"].result(Path("/cache"), None).keys() == result.keys() - {"image"}
+
+
+def test_the_controllers_program_on_another_system(files: Path) -> None:
+    catalogue, artifacts = resolve(files, controller=MAC)
+    job = artifacts["ctl"].job
+    assert job.name == "tools.darwin-arm64.ctl"
+    assert job.files == ("ctl",)
+    assert artifacts["ctl"].platform == MAC
+    names = [job.name for job in catalogue.jobs]
+    assert "tools" in names
+    assert "image-tool.darwin-arm64" in names
+    assert artifacts["daemon"].platform == LINUX
+
+
+def test_a_key_is_all_that_goes_in_and_nothing_else(files: Path, tmp_path: Path) -> None:
+    first = keys(files)
+    assert keys(files, cache=Path("/elsewhere")) == first
+    moved = tmp_path / "moved"
+    files.rename(moved)
+    assert keys(moved) == first
+    assert len(set(first.values())) == len(first)
+
+    changed = copy.deepcopy(BUILDS)
+    changed["debian-base"]["debian"]["packages"].append("jq")
+    assert differing(first, keys(moved, builds=changed)) == {"debian-base", "image-daemon"}
+
+    changed = copy.deepcopy(BUILDS)
+    changed["tools"]["go"]["ldflags"] = "-X main.version=2"
+    assert differing(first, keys(moved, builds=changed)) == {"tools", "image-daemon", "archive-all"}
+
+    table = copy.deepcopy(TABLE)
+    table["daemon"]["source"]["config"]["User"] = "1"
+    assert differing(first, keys(moved, table=table)) == {"image-daemon"}
+
+    (moved / "go" / "image" / "go.sum").write_text("changed\n")
+    assert differing(first, keys(moved)) == {"image-tool", "image-daemon", "archive-all"}
+
+
+def differing(first: dict[str, str], second: dict[str, str]) -> set[str]:
+    assert first.keys() == second.keys()
+    return {name for name in first if first[name] != second[name]}
+
+
+def test_a_key_depends_on_the_architecture(files: Path) -> None:
+    assert differing(keys(files), keys(files, machine=ARM, controller=ARM)) == set(keys(files))
+
+
+def test_what_is_built_is_handed_to_the_image_tool(files: Path, tmp_path: Path) -> None:
+    go = tmp_path / "bin" / "go"
+    go.parent.mkdir()
+    go.write_text(
+        "#!/bin/sh\n"
+        'while [ "$1" != -o ]; do shift; done\n'
+        'out=$2; case $out in */) set -- ctl daemon;; *) set -- "${out##*/}"; out=${out%/*};; esac\n'
+        'for name; do echo "#!/bin/sh" > "$out/$name"\n'
+        'echo \'cp "$1" "${1%/*}/all.tar"\' >> "$out/$name"; chmod +x "$out/$name"; done\n'
+    )
+    go.chmod(0o755)
+    cache = tmp_path / "cache"
+    catalogue = Catalogue(TABLE, BUILDS, files, cache, LINUX, LINUX)
+    artifact = catalogue.resolve(["all"])[0]
+    builder = Builder(cache, catalogue.jobs)
+    pending = builder.pending([artifact.job.name])
+    assert builder.run(pending, 2, {"go": str(go)}, lambda progress: None)[-1] == "archive-all"
+    spec = json.loads(Path(artifact.result(cache, stored(cache, artifact.job))["path"]).read_text())
+    tools = next(job for job in catalogue.jobs if job.name == "tools").folder(cache)
+    assert spec["image"] is None
+    assert spec["layers"] == [
+        [{"path": "bin/ctl", "file": str(tools / "ctl")}, {"path": "bin/daemon", "file": str(tools / "daemon")}]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("go1.26.8", (1, 26, 8)),
+        ("1.26", (1, 26, 0)),
+        ("go version go1.9.2 linux/amd64", (1, 9, 2)),
+        ("devel", (0, 0, 0)),
+    ],
+)
+def test_go_version(text: str, version: tuple[int, ...]) -> None:
+    assert go_version(text) == version
+
+
+def test_go_is_taken_if_it_is_new_enough(files: Path, tmp_path: Path) -> None:
+    assert go_requirement(files, ["tools", "image"]) == (1, 26, 0)
+    for name, version in (("old", "go1.25.9"), ("new", "go1.26.0"), ("broken", "")):
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\necho {version}\n" if version else "#!/bin/sh\nexit 1\n")
+        path.chmod(0o755)
+    old, new, broken, missing = (str(tmp_path / name) for name in ("old", "new", "broken", "missing"))
+    assert find_go([missing, broken, old, new], (1, 26, 0), files) == new
+    assert find_go([missing, broken, old], (1, 26, 0), files) == ""
+
+
+def test_the_hosts_own_sources_of_the_same_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        "http://mirror.example/debian/|bookworm|main|Debian",
+        "http://mirror.example/debian/|bookworm|contrib|Debian",
+        "http://mirror.example/debian/|bookworm-updates|main|$(ORIGIN)",
+        "http://mirror.example/security/|bookworm-security|main|Debian",
+        "http://other.example/|bookworm|main|Other",
+        "http://mirror.example/debian/|bookworm-backports|main|Debian Backports",
+    ]
+    apt = tmp_path / "apt-get"
+    apt.write_text("#!/bin/sh\ncat <<'END'\n" + "\n".join(rows) + "\nEND\n")
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert apt_sources("bookworm") == [
+        "deb http://mirror.example/debian/ bookworm main",
+        "deb http://mirror.example/debian/ bookworm-updates main",
+        "deb http://mirror.example/security/ bookworm-security main",
+    ]
+    assert apt_sources("trixie") == []
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert apt_sources("bookworm") == []
