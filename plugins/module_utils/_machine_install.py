@@ -196,10 +196,11 @@ class Installation:
         try:
             self.run(["systemctl", "restart", name])
         except MintnetError as error:
-            with contextlib.suppress(MintnetError):
+            try:
                 log = self.run(["journalctl", "--no-pager", "--output=cat", "--lines=15", f"--unit={name}"])
-                raise MintnetError(f"starting {name}: it failed; its last lines: {log.strip()}") from error
-            raise
+            except MintnetError:
+                log = str(error)
+            raise MintnetError(f"starting {name}: it failed; its last lines: {log.strip()}") from error
 
     def _source(self, name: str) -> t.BinaryIO:
         try:

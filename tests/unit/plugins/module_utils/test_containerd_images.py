@@ -1,0 +1,45 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._containerd_images import Image, load, missing
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+
+CTR = ["ctr", "--namespace", "k8s.io"]
+OLD, NEW = "0" * 64, "1" * 64
+LISTING = (
+    f"REF TYPE DIGEST SIZE PLATFORMS LABELS\nlocalhost/a:1 t sha256:1 1 MiB linux/amd64 io.mintnet.archive={OLD}\n"
+)
+
+
+def test_an_image_built_anew_under_its_old_name_is_missing() -> None:
+    same, rebuilt = Image("localhost/a:1", "/a.tar", OLD), Image("localhost/a:1", "/a.tar", NEW)
+    assert missing([same, rebuilt], CTR, lambda command: LISTING) == [rebuilt]
+
+
+def test_what_is_imported_is_marked_and_kept() -> None:
+    calls: list[list[str]] = []
+
+    def run(command: list[str]) -> str:
+        calls.append(command)
+        return ""
+
+    load([Image("localhost/a:1", "/a.tar", NEW), Image("localhost/b:1", "/b.tar", OLD)], CTR, 2, run)
+    assert sorted(command[-1] for command in calls) == ["/a.tar", "/b.tar"]
+    for command in calls:
+        labels = [command[index + 1] for index, word in enumerate(command) if word == "--label"]
+        archive = NEW if command[-1] == "/a.tar" else OLD
+        assert labels == [f"io.mintnet.archive={archive}", "io.cri-containerd.pinned=pinned"]
+
+
+def test_errors_name_the_image() -> None:
+    def run(command: list[str]) -> str:
+        raise MintnetError("ctr: unexpected EOF")
+
+    with pytest.raises(MintnetError, match=r"importing localhost/a:1 from /a.tar: ctr: unexpected EOF"):
+        load([Image("localhost/a:1", "/a.tar", NEW)], CTR, 1, run)
+    with pytest.raises(MintnetError, match=r"listing the images of containerd: .*journalctl -u containerd"):
+        missing([], CTR, run)

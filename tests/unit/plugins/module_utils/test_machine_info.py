@@ -1,0 +1,176 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_info import (
+    Machine,
+    admin_certificate_sha256,
+    default_storage_class,
+    parse_images,
+    parse_listening,
+    parse_meminfo,
+    parse_os_release,
+)
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_install import Installation, WantedFile
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_record import parse_show
+
+SHA = "ab" * 32
+IMAGES = f"""\
+REF                               TYPE        DIGEST        SIZE     PLATFORMS   LABELS
+localhost/kubernetes/pause:3.10.2 application sha256:12ab34 1.6 MiB  linux/amd64 a=b,io.mintnet.archive={SHA},c=d
+docker.io/library/busybox:1       application sha256:56cd78 -        linux/amd64 -
+sha256:12ab34                     application sha256:12ab34 1.6 MiB  linux/amd64 io.mintnet.archive={SHA}
+"""
+SHOW = """\
+Id=containerd.service
+ActiveState=active
+SubState=running
+UnitFileState=enabled
+NeedDaemonReload=no
+
+Id=kubelet.service
+ActiveState=failed
+SubState=failed
+UnitFileState=disabled
+NeedDaemonReload=no
+"""
+LISTENING = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:20FB 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0
+   1: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 2 1 0 100 0 0 10 0
+   2: 0B62590A:0016 0162590A:D4A2 01 00000000:00000000 00:00000000 00000000     0        0 3 1 0 100 0 0 10 0
+"""
+
+
+def test_os_release() -> None:
+    found = parse_os_release('# comment\nID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n\n')
+    assert found == {"ID": "debian", "VERSION_ID": "12", "PRETTY_NAME": "Debian GNU/Linux 12 (bookworm)"}
+
+
+def test_meminfo() -> None:
+    found = parse_meminfo("MemTotal:       24683852 kB\nHugePages_Total:       0\nSwapTotal:             0 kB\n")
+    assert found == {"MemTotal": 24683852, "SwapTotal": 0}
+
+
+def test_only_listening_ports_count() -> None:
+    assert parse_listening(LISTENING) == {8443, 22}
+    assert parse_listening("") == set()
+
+
+def test_images_and_the_archives_they_came_from() -> None:
+    assert parse_images(IMAGES) == {"localhost/kubernetes/pause:3.10.2": SHA, "docker.io/library/busybox:1": ""}
+    assert parse_images("") == {}
+
+
+def test_units() -> None:
+    found = parse_show(SHOW)
+    assert found["containerd.service"]["ActiveState"] == "active"
+    assert found["kubelet.service"]["UnitFileState"] == "disabled"
+    assert parse_show("") == {}
+
+
+def test_the_administrators_certificate_by_its_hash() -> None:
+    text = "users:\n- name: a\n  user:\n    client-certificate-data: Y2VydA==\n    client-key-data: a2V5\n"
+    assert admin_certificate_sha256(text) == hashlib.sha256(b"Y2VydA==").hexdigest()
+    assert admin_certificate_sha256("") == ""
+
+
+def test_default_storage_class() -> None:
+    mark = {"annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}
+    assert default_storage_class([{"metadata": {"name": "a"}}, {"metadata": {"name": "b", **mark}}]) == "b"
+    assert default_storage_class([]) == ""
+
+
+def machine(root: Path, files: dict[str, str], get: t.Callable[[str], t.Any] | None = None) -> Machine:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return Machine(root, run=lambda command: SHOW if command[0] == "systemctl" else IMAGES, get=get)
+
+
+@pytest.mark.parametrize(
+    ("files", "state"),
+    [
+        ({}, "none"),
+        ({"etc/kubernetes/kubelet.conf": ""}, "foreign"),
+        ({"var/lib/mintnet/cluster.begun": "mintnet\n"}, "begun"),
+        ({"var/lib/mintnet/cluster.begun": "mintnet\n", "etc/kubernetes/admin.conf": ""}, "begun"),
+        ({"var/lib/mintnet/cluster.done": "mintnet\n", "etc/kubernetes/admin.conf": ""}, "done"),
+    ],
+)
+def test_whose_cluster_it_is(tmp_path: Path, files: dict[str, str], state: str) -> None:
+    def refuse(path: str) -> t.Any:
+        raise ConnectionRefusedError("nobody there")
+
+    found = machine(tmp_path, files, refuse).kubernetes()
+    assert found["state"] == state
+    assert found["cluster"] == ("mintnet" if state in ("begun", "done") else "")
+    assert not found["api"]["answers"]
+    if state == "done":
+        assert found["api"]["reason"] == "nobody there"
+        assert found["api"]["nodes"] == []
+
+
+def test_a_live_cluster(tmp_path: Path) -> None:
+    deployment = {
+        "metadata": {"namespace": "mintnet-storage", "name": "p", "annotations": {"mintnet.io/inputs": "h"}},
+        "spec": {"replicas": 1},
+        "status": {"availableReplicas": 1},
+    }
+    node = {
+        "metadata": {"name": "mintnet-1"},
+        "spec": {"podCIDR": "10.244.0.0/24"},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}], "nodeInfo": {"kubeletVersion": "v1.36.3"}},
+    }
+    answers: dict[str, t.Any] = {
+        "/api/v1/nodes": {"items": [node]},
+        "/apis/apps/v1/namespaces/mintnet-storage/deployments": {"items": [deployment]},
+        "/apis/apps/v1/namespaces/kube-system/deployments": {"items": []},
+        "/apis/storage.k8s.io/v1/storageclasses": {"items": None},
+    }
+    files = {"var/lib/mintnet/cluster.done": "mintnet\n", "etc/kubernetes/pki/ca.crt": "PEM"}
+    found = machine(tmp_path, files, answers.__getitem__).kubernetes()
+    assert base64.b64decode(found["ca"]) == b"PEM"
+    assert found["api"] == {
+        "answers": True,
+        "reason": "",
+        "nodes": [
+            {"name": "mintnet-1", "ready": True, "reason": "", "version": "v1.36.3", "pod_cidr": "10.244.0.0/24"}
+        ],
+        "deployments": {"mintnet-storage/p": {"inputs": "h", "wanted": 1, "available": 1}},
+        "storage_class": "",
+    }
+
+
+def test_drift_of_files_and_units(tmp_path: Path) -> None:
+    found = machine(tmp_path, {})
+    files = [WantedFile("/etc/a", content="a"), WantedFile("/etc/b", content="b"), WantedFile("/etc/c", content="c")]
+    units = ["containerd.service", "kubelet.service", "missing.service"]
+    Installation("trial", "inputs", files, units, tmp_path, run=lambda command: SHOW).apply()
+    (tmp_path / "etc/b").write_text("changed")
+    (tmp_path / "etc/c").unlink()
+    assert found.records() == {
+        "trial": {
+            "inputs": "inputs",
+            "drift": [
+                "/etc/b was changed",
+                "/etc/c is gone",
+                "kubelet.service is not enabled",
+                "missing.service is not enabled",
+            ],
+        }
+    }
+
+
+def test_an_unreadable_record_counts_as_none(tmp_path: Path) -> None:
+    found = machine(tmp_path, {"var/lib/mintnet/records/trial.json": "{"})
+    assert found.records() == {"trial": {"inputs": "", "drift": []}}
