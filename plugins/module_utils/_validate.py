@@ -13,6 +13,7 @@ import dataclasses
 import difflib
 import inspect
 import ipaddress
+import itertools
 import re
 import typing as t
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,29 +21,35 @@ from pathlib import Path
 
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config, _genesis
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._go import MAX_INT64, nanoseconds, time_text
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
+    LINES,
+    is_label,
+    line_of,
+    nearest,
+)
 
 Spec = Mapping[str, t.Any]
-# What a check returns: what is allowed, or None where the value is.
+# What a check returns: what the value must be, or None where it is that.
 Verdict = str | None
 
 # Facts and variables of machines that our own plays set; they may outlive a run in a cache of facts.
-OWN = frozenset({"mintnet_plan", "mintnet_artifacts", "mintnet_artifacts_shared"})
+OWN = frozenset({"mintnet_plan", "mintnet_artifacts", "mintnet_artifacts_shared", "mintnet_machine", "kubeadm_access"})
+
+# The collection installs one version of these, their default.
+PINNED = frozenset({"kubeadm_version"})
 
 DNS_LABEL = "a DNS label: 1 to 63 of a-z, 0-9 and dashes, with no dash at either end"
 DNS_NAME = "a DNS name: DNS labels (a-z, 0-9, inner dashes) joined by dots, 253 characters at most"
-MAX_INT64 = 2**63 - 1
-# CometBFT refuses more in all: overflows of priorities would follow.
-MAX_TOTAL_POWER = MAX_INT64 // 8
 SHOWN = 80
 
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_QUANTITY = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?\d+)?")
-_DURATION = re.compile(r"((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[-+]\d\d:\d\d)")
+_QUANTITY = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?\d+)?", re.ASCII)
 _IMAGE = re.compile(
-    r"([a-zA-Z0-9.-]+(:\d+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[\w][\w.-]{0,127})?(@sha256:[0-9a-f]{64})?", re.ASCII
+    r"([a-zA-Z0-9.-]+(:\d+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?", re.ASCII
 )
-_SECRET = re.compile(r"(password|passwd|token|secret|mnemonic|private|credential|_key)", re.IGNORECASE)
+_SECRET = re.compile(r"password|passwd|token|secret|mnemonic|private|credential|_key", re.IGNORECASE)
 
 TYPES = {
     "str": "text",
@@ -81,18 +88,13 @@ def read_known(roles: Path) -> Known:
 # Names
 
 
-def nearest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str | None:
-    return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=cutoff)), None)
-
-
 def unknown_names(names: Iterable[str], known: Known) -> list[str]:
     """Names that begin like ours and are none."""
     faults = []
     for name in sorted(names):
         if name in known.options or name in OWN or not name.startswith(tuple(known.prefixes)):
             continue
-        near = nearest(name, known.options)
-        faults.append(f"{name}: no such variable" + (f"; the nearest is {near}" if near else ""))
+        faults.append(f"{name}: there is no such variable{nearest(name, known.options)}")
     return faults
 
 
@@ -102,7 +104,7 @@ def doubtful_names(names: Iterable[str], known: Known) -> list[str]:
     for name in sorted(names):
         if name.startswith(("ansible_", *known.prefixes)) or "_" not in name.strip("_"):
             continue
-        if near := nearest(name, known.options, cutoff=0.92):
+        for near in difflib.get_close_matches(name, known.options, n=1, cutoff=0.92):
             doubts.append(f"{name} is not a variable of this collection; was {near} meant?")
     return doubts
 
@@ -157,8 +159,7 @@ def check_type(name: str, value: t.Any, spec: Spec) -> tuple[t.Any, list[str]]:
 
     verdict = ArgumentSpecValidator({name: {"type": kind, "choices": spec.get("choices")}}).validate({name: value})
     if verdict.error_messages:
-        near = nearest(str(value), map(str, spec.get("choices") or []))
-        return None, [wrong + (f"; the nearest is {near}" if near else "")]
+        return None, [wrong + nearest(str(value), map(str, spec.get("choices") or []))]
 
     faults: list[str] = []
     if kind == "dict" and spec.get("options"):
@@ -176,8 +177,8 @@ def _check_entries(name: str, value: Mapping[t.Any, t.Any], options: Mapping[str
         if key in options:
             faults += check_type(f"{name}.{key}", entry, options[key])[1]
         else:
-            near = nearest(str(key), options)
-            faults.append(f"{name}.{key}: no such entry; " + (f"the nearest is {near}" if near else _listed(options)))
+            near = nearest(str(key), options) or f"; there are {', '.join(options)}"
+            faults.append(f"{name}.{key}: there is no such entry{near}")
     faults += [
         f"{name}.{key}: missing; must be {expected(spec)}"
         for key, spec in options.items()
@@ -186,20 +187,15 @@ def _check_entries(name: str, value: Mapping[t.Any, t.Any], options: Mapping[str
     return faults
 
 
-def _listed(names: Iterable[str]) -> str:
-    return "there are " + ", ".join(sorted(names))
-
-
 # Values
 
 
 def dns_label(value: str) -> Verdict:
-    return None if _LABEL.fullmatch(value) else DNS_LABEL
+    return None if is_label(value) else DNS_LABEL
 
 
 def dns_name(value: str) -> Verdict:
-    fits = len(value) <= 253 and all(_LABEL.fullmatch(part) for part in value.split("."))
-    return None if fits else DNS_NAME
+    return None if len(value) <= 253 and all(map(is_label, value.split("."))) else DNS_NAME
 
 
 def or_empty(check: Callable[[t.Any], Verdict]) -> Callable[[t.Any], Verdict]:
@@ -219,8 +215,14 @@ def network_name(value: str) -> Verdict:
 
 
 def chain_id(value: str) -> Verdict:
-    size = len(value.encode())
-    return None if 1 <= size <= 50 else f"1 to 50 bytes, and this is {size}"
+    most, size = _genesis.MAX_CHAIN_ID_BYTES, len(value.encode())
+    return None if 1 <= size <= most else f"1 to {most} bytes, and this is {size}"
+
+
+def version(value: str) -> Verdict:
+    if line_of(value):
+        return None
+    return f"a release of CometBFT {', '.join(LINES)}, such as 0.40.0 (in quotes: YAML reads 0.40 as the number 0.4)"
 
 
 def at_least(least: int) -> Callable[[int], Verdict]:
@@ -232,20 +234,28 @@ def between(least: int, most: int) -> Callable[[int], Verdict]:
 
 
 def duration(value: str) -> Verdict:
-    return None if _DURATION.fullmatch(value) or value == "0" else "a duration such as 500ms, 1s or 1m30s"
+    try:
+        sound = nanoseconds(value) >= 0
+    except ValueError:
+        sound = False
+    return None if sound else "a duration, such as 500ms, 1s or 1m30s"
+
+
+def time(value: str) -> Verdict:
+    try:
+        time_text(value)
+    except ValueError:
+        return "a time such as 2026-01-31T12:00:00Z"
+    return None
 
 
 def positive_quantity(value: str) -> Verdict:
     match = _QUANTITY.fullmatch(value)
-    return None if match and float(match[1]) > 0 else "a quantity above 0 such as 512Mi, 2Gi or 10G"
-
-
-def time(value: str) -> Verdict:
-    return None if _TIME.fullmatch(value) else "a time such as 2026-01-31T12:00:00Z"
+    return None if match and float(match[1]) > 0 else "a quantity above 0, such as 512Mi, 2Gi or 10G"
 
 
 def image(value: str) -> Verdict:
-    return None if _IMAGE.fullmatch(value) else "an image reference such as cometbft/cometbft:v0.40.0"
+    return None if _IMAGE.fullmatch(value) else "an image reference, such as cometbft/cometbft:v0.40.0"
 
 
 def subnet(value: str) -> Verdict:
@@ -275,10 +285,11 @@ CHECKS: dict[str, Callable[[t.Any], Verdict]] = {
     "mintnet_machines": at_least(1),
     "cometbft_network": network_name,
     "cometbft_chain_id": chain_id,
+    "cometbft_version": version,
     "cometbft_image": image,
     "cometbft_nodes": at_least(1),
     "cometbft_validators": at_least(1),
-    "cometbft_power": between(1, MAX_TOTAL_POWER),
+    "cometbft_power": between(1, _genesis.MAX_TOTAL_POWER),
     "cometbft_block_time": duration,
     "cometbft_genesis_time": or_empty(time),
     "cometbft_initial_height": between(1, MAX_INT64),
@@ -287,71 +298,103 @@ CHECKS: dict[str, Callable[[t.Any], Verdict]] = {
     "cometbft_timeout": at_least(1),
     "cometbft_kubeconfig": or_empty(file),
     "artifacts_cache_dir": folder,
-    "artifacts_jobs": at_least(1),
+    "artifacts_jobs": at_least(0),
     "machines_cluster": cluster_name,
     "machines_count": at_least(1),
     "machines_subnet": subnet,
     "machines_home": folder,
+    "machines_timeout": at_least(1),
     "cni_pod_subnet": subnet,
+    "containerd_import_jobs": at_least(0),
+    "kubeadm_pod_subnet": subnet,
     "kubeadm_service_subnet": subnet,
     "kubeadm_endpoint_name": dns_name,
     "kubeadm_endpoint_port": between(1, 65535),
+    "kubeadm_cluster": cluster_name,
     "kubectl_bin_dir": folder,
+    "storage_timeout": at_least(1),
 }
 
 
-def few_enough_validators(cometbft_validators: int, cometbft_nodes: int) -> Verdict:
+def few_enough_validators(cometbft_validators: int, cometbft_nodes: int) -> list[str]:
     if cometbft_validators <= cometbft_nodes:
-        return None
-    return f"cometbft_validators = {cometbft_validators}: must be at most cometbft_nodes, which is {cometbft_nodes}"
+        return []
+    return [f"cometbft_validators = {cometbft_validators}: must be at most cometbft_nodes, which is {cometbft_nodes}"]
 
 
-def total_power(cometbft_power: int, cometbft_validators: int) -> Verdict:
-    if cometbft_power * cometbft_validators <= MAX_TOTAL_POWER:
-        return None
-    return (
-        f"cometbft_power = {cometbft_power}: with {cometbft_validators} validators it must be at most "
-        f"{MAX_TOTAL_POWER // cometbft_validators} each"
-    )
+def total_power(cometbft_power: int, cometbft_validators: int) -> list[str]:
+    most = _genesis.MAX_TOTAL_POWER // cometbft_validators
+    if cometbft_power <= most:
+        return []
+    return [f"cometbft_power = {cometbft_power}: must be at most {most} for each of {cometbft_validators} validators"]
 
 
-def context_or_kubeadm(mintnet_provider: str, mintnet_context: str) -> Verdict:
+def sound_configuration(cometbft_version: str, cometbft_config: Mapping[str, t.Any]) -> list[str]:
+    try:
+        _config.render(cometbft_version, cometbft_config, proxy_app="kvstore")
+    except FaultsError as error:
+        return [f"cometbft_config.{fault}" for fault in error.faults]
+    return []
+
+
+def sound_genesis(
+    cometbft_version: str, cometbft_validators: int, cometbft_consensus_params: Mapping[str, t.Any]
+) -> list[str]:
+    validators = [{"name": str(number)} for number in range(cometbft_validators)]
+    try:
+        _genesis.request(
+            version=cometbft_version,
+            chain_id="checked-apart",
+            validators=validators,
+            power=1,
+            consensus_params=cometbft_consensus_params,
+            allow_pending=True,
+        )
+    except FaultsError as error:
+        return [f"cometbft_{fault}" for fault in error.faults]
+    return []
+
+
+def context_or_kubeadm(mintnet_provider: str, mintnet_context: str) -> list[str]:
     if mintnet_provider != "kubeadm" or not mintnet_context:
-        return None
-    return (
-        f"mintnet_context = {mintnet_context!r}: contradicts mintnet_provider = kubeadm, which makes a context "
-        f"of its own; leave one of them out"
-    )
+        return []
+    return [
+        f"mintnet_context = {mintnet_context!r}: contradicts mintnet_provider = kubeadm, which makes a context of its "
+        "own; leave one of them out"
+    ]
 
 
-def subnets_apart(machines_subnet: str, cni_pod_subnet: str, kubeadm_service_subnet: str) -> Verdict:
-    named = {
+def one_pod_subnet(cni_pod_subnet: str, kubeadm_pod_subnet: str) -> list[str]:
+    if cni_pod_subnet == kubeadm_pod_subnet:
+        return []
+    return [f"kubeadm_pod_subnet is {kubeadm_pod_subnet} and cni_pod_subnet is {cni_pod_subnet}: they must be the same"]
+
+
+def subnets_apart(machines_subnet: str, cni_pod_subnet: str, kubeadm_service_subnet: str) -> list[str]:
+    subnets = {
         "machines_subnet": machines_subnet,
         "cni_pod_subnet": cni_pod_subnet,
         "kubeadm_service_subnet": kubeadm_service_subnet,
     }
-    networks = [(name, ipaddress.IPv4Network(value)) for name, value in named.items()]
-    for number, (name, network) in enumerate(networks):
-        for other, beside in networks[number + 1 :]:
-            if network.overlaps(beside):
-                return f"{other} = {str(beside)!r}: must not overlap {name}, which is {network}"
-    return None
+    return [
+        f"{name} is {subnets[name]} and {other} is {subnets[other]}: they must not overlap"
+        for name, other in itertools.combinations(subnets, 2)
+        if ipaddress.IPv4Network(subnets[name]).overlaps(ipaddress.IPv4Network(subnets[other]))
+    ]
 
 
-# Each is asked when all of its parameters, which are variables' names, have values without a fault.
-RELATIONS: tuple[Callable[..., Verdict], ...] = (
+# Each is asked when all of its parameters, which are names of variables, have values without a fault of their own.
+RELATIONS: tuple[Callable[..., list[str]], ...] = (
     few_enough_validators,
     total_power,
+    sound_configuration,
+    sound_genesis,
     context_or_kubeadm,
+    one_pod_subnet,
     subnets_apart,
 )
-
-
-def relation_names(relation: Callable[..., Verdict]) -> tuple[str, ...]:
-    return tuple(inspect.signature(relation).parameters)
-
-
-RELATED = frozenset(name for relation in RELATIONS for name in relation_names(relation))
+_PARAMETERS = {relation: tuple(inspect.signature(relation).parameters) for relation in RELATIONS}
+RELATED = frozenset(itertools.chain.from_iterable(_PARAMETERS.values()))
 
 
 def check_values(given: Mapping[str, t.Any], defaults: Mapping[str, t.Any], known: Known) -> list[str]:
@@ -360,16 +403,20 @@ def check_values(given: Mapping[str, t.Any], defaults: Mapping[str, t.Any], know
     sound = {name: value for name, value in defaults.items() if name not in given}
     for name, value in given.items():
         spec = known.options[name]
-        typed, wrong = check_type(name, value, spec)
-        if not wrong and typed is not None and name in CHECKS and (allowed := CHECKS[name](typed)):
-            wrong = [f"{name} = {show(name, value, spec)}: must be {allowed}"]
-        faults += wrong
-        if not wrong:
+        typed, found = check_type(name, value, spec)
+        if not found and typed is not None and (wanted := _verdict(name, typed, spec)):
+            found = [f"{name} = {show(name, value, spec)}: must be {wanted}"]
+        faults += found
+        if not found:
             sound[name] = typed
-    for relation in RELATIONS:
-        names = relation_names(relation)
-        if all(sound.get(name) is not None for name in names) and (
-            fault := relation(**{name: sound[name] for name in names})
-        ):
-            faults.append(fault)
+    for relation, names in _PARAMETERS.items():
+        # What nobody gave has no fault, and a default need not be judged alone.
+        if not given.keys().isdisjoint(names) and all(sound.get(name) is not None for name in names):
+            faults += relation(**{name: sound[name] for name in names})
     return faults
+
+
+def _verdict(name: str, value: t.Any, spec: Spec) -> Verdict:
+    if name in PINNED and value != spec["default"]:
+        return f"{spec['default']}, the version that this collection installs"
+    return CHECKS[name](value) if name in CHECKS else None
