@@ -400,17 +400,17 @@ RELATED = frozenset(itertools.chain.from_iterable(_PARAMETERS.values()))
 def check_values(given: Mapping[str, t.Any], defaults: Mapping[str, t.Any], known: Known) -> list[str]:
     """Faults of the values that were given; defaults are what the others have, for the relations."""
     faults: list[str] = []
-    sound = {name: value for name, value in defaults.items() if name not in given}
-    for name, value in given.items():
+    sound: dict[str, t.Any] = {}
+    for name, value in {**defaults, **given}.items():
         spec = known.options[name]
         typed, found = check_type(name, value, spec)
         if not found and typed is not None and (wanted := _verdict(name, typed, spec)):
             found = [f"{name} = {show(name, value, spec)}: must be {wanted}"]
-        faults += found
         if not found:
             sound[name] = typed
+        elif name in given:  # a default is only as bad as what it builds on, which is told
+            faults += found
     for relation, names in _PARAMETERS.items():
-        # What nobody gave has no fault, and a default need not be judged alone.
         if not given.keys().isdisjoint(names) and all(sound.get(name) is not None for name in names):
             faults += relation(**{name: sound[name] for name in names})
     return faults
