@@ -73,8 +73,8 @@ class ActionModule(ActionBase):
         if pending and not self._task.check_mode:
             if result["missing_tools"]:
                 raise MintnetError(
-                    f"Building {', '.join(job.label for job in pending)}: {' and '.join(result['missing_tools'])} "
-                    "not found (or too old) on the controller; install it and run the same command again"
+                    f"Building artifacts: {' and '.join(result['missing_tools'])} not found on the controller, "
+                    "or too old; install it and run the same command again"
                 )
             check_disk(cache, pending)
             story = Story()
@@ -119,6 +119,6 @@ def check_disk(cache: Path, pending: list[Job]) -> None:
     free = shutil.disk_usage(cache).free // 1_000_000
     if free < needed:
         raise MintnetError(
-            f"Building artifacts: about {needed / 1000:.1f} GB are needed, with Go's caches, and {free / 1000:.1f} GB are free in {cache}; "
-            "free some, or name another folder in artifacts_cache_dir"
+            f"Building artifacts: about {needed / 1000:.1f} GB are needed, with Go's caches, and {free / 1000:.1f} GB "
+            f"are free in {cache}; free some, or name another folder in artifacts_cache_dir"
         )

@@ -89,22 +89,20 @@ class Catalogue:
         self._cache = cache
         self._platforms = {"machine": machine, "controller": controller}
         self._jobs: dict[str, Job] = {}
+        self._ranks: dict[str, int] = {}
 
     @property
     def jobs(self) -> list[Job]:
         """In the order of the table of builds, so that the longest starts first; packing comes last."""
-        order = list(self._builds)
-        return sorted(
-            self._jobs.values(),
-            key=lambda job: order.index(_base(job.name)) if _base(job.name) in order else len(order),
-        )
+        return [self._jobs[name] for name in sorted(self._jobs, key=self._ranks.__getitem__)]
 
     def resolve(self, wanted: Sequence[str] = ()) -> list[Artifact]:
         """The artifacts of these names, of all names if there are none."""
         unknown = sorted(set(wanted) - set(self._table))
         if unknown:
             raise MintnetError(
-                f"Looking up artifacts: there is no {', no '.join(unknown)} in the table; it has {', '.join(sorted(self._table))}"
+                f"Looking up artifacts: there is no {', no '.join(unknown)} in the table; "
+                f"it has {', '.join(sorted(self._table))}"
             )
         return [self._artifact(name, row) for name, row in self._table.items() if not wanted or name in wanted]
 
@@ -124,20 +122,19 @@ class Catalogue:
         row = self._builds[name]
         target = row.get("target", target)
         platform = self._platforms[target]
-        other = platform != self._platforms["machine"]
-        job_name = f"{name}.{platform.os}-{platform.arch}" if other else name
-        if other and file:
-            job_name += f".{file}"
+        variant = [] if platform == self._platforms["machine"] else [f"{platform.os}-{platform.arch}", file]
+        job_name = ".".join(part for part in (name, *variant) if part)
         if job_name not in self._jobs:
             label = f"{name} {row['version']}"
             if "go" in row:
-                packages = {
-                    key: value for key, value in row["go"]["packages"].items() if not other or not file or key == file
-                }
+                packages = row["go"]["packages"]
+                if variant and file:
+                    packages = {file: packages[file]}
                 job = self._go(job_name, label, row, platform, packages)
             else:
                 job = self._debian(job_name, label, row, platform)
             self._jobs[job_name] = job
+            self._ranks[job_name] = list(self._builds).index(name)
         return self._jobs[job_name]
 
     def _go(
@@ -234,6 +231,7 @@ class Catalogue:
             run=run,
             needs=(tool.name, *(job.name for job in used.values())),
         )
+        self._ranks[job_name] = len(self._builds)
         return self._jobs[job_name]
 
     def _entries(self, entry: Mapping[str, Any], used: Mapping[str, Job]) -> list[dict[str, Any]]:
@@ -252,12 +250,8 @@ class Catalogue:
         return [{**rest, "path": f"{entry['path']}/{file}", "file": str(folder / file)} for file in job.files]
 
 
-def _base(job_name: str) -> str:
-    return job_name.split(".", maxsplit=1)[0]
-
-
 def apt_sources(suite: str) -> list[str]:
-    """The host's own sources of a Debian release, with its updates and security fixes; none if the host is of another release.
+    """The host's own sources of a Debian release, with its updates and security fixes; none on another release.
 
     The host's are better than the tool's default: they work behind a firewall, where a mirror is named.
     """
@@ -283,10 +277,8 @@ def apt_sources(suite: str) -> list[str]:
 
 def go_requirement(files: Path, modules: Sequence[str]) -> tuple[int, ...]:
     """The newest Go version that one of the modules asks for."""
-    found = [
-        re.search(r"^go (\S+)$", (files / "go" / module / "go.mod").read_text(), re.MULTILINE) for module in modules
-    ]
-    return max(go_version(match[1]) for match in found if match)
+    texts = [(files / "go" / module / "go.mod").read_text() for module in modules]
+    return max(go_version(found) for text in texts for found in re.findall(r"^go (\S+)$", text, re.MULTILINE))
 
 
 def go_version(text: str) -> tuple[int, ...]:

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs jobs that depend on one another, side by side, and keeps what they leave in a cache that is keyed by content.
 
-A job's result is CACHE/NAME/KEY/, written beside it as KEY.part and renamed when it is whole, under a lock of the folder CACHE/NAME:
-so an interrupted run leaves nothing that looks finished, and a second run waits instead of doing the work again.
+A job's result is CACHE/NAME/KEY/, written beside it as KEY.part and renamed when it is whole, under a lock of the
+folder CACHE/NAME: so an interrupted run leaves nothing that looks finished, and a second run waits instead of doing
+the work again.
 """
 
 from __future__ import annotations
@@ -39,10 +40,10 @@ HINTS = (
     (r"signal: killed|cannot allocate memory", "memory was short: lower artifacts_jobs, or free some memory"),
     (
         r"SECURITY ERROR|checksum mismatch",
-        "what the Go module proxy served is not what the role pins: check GOPROXY and GONOSUMDB, then 'go clean -modcache'",
+        "what the Go module proxy served is not what the role pins: check GOPROXY, then 'go clean -modcache'",
     ),
     (
-        r"go: .*(dial tcp|no such host|i/o timeout|connection refused|TLS handshake|proxyconnect|Forbidden|Bad Gateway)",
+        r"go: .*(dial tcp|no such host|i/o timeout|connection refused|TLS handshake|proxyconnect|Forbidden|Gateway)",
         "the Go module proxy was not reached: check the network, or name a proxy in the environment variable GOPROXY",
     ),
     (
@@ -132,7 +133,7 @@ class Work:
 
 
 class _Processes:
-    """The child processes of a run. Each has a process group of its own, so that all it started can be ended with it."""
+    """The child processes of a run, each with a process group of its own: all that it started can be ended with it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -201,7 +202,7 @@ class Builder:
     def run(
         self, pending: Sequence[Job], workers: int, tools: Mapping[str, str], report: Callable[[Progress], None]
     ) -> list[str]:
-        """Run jobs, each after those that it needs; the names of what this run has built (another run may have been faster)."""
+        """Run jobs, each after those that it needs; returns what this run has built (another may have been faster)."""
         self._tools = tools
         waiting = {job.name: job for job in pending}
         total, built, done, start = len(waiting), list[str](), 0, time.monotonic()

@@ -10,11 +10,11 @@ short_description: Build the binaries, archives, images and file systems of a ta
 version_added: 1.0.0
 description:
   - Makes sure that a cache on the controller has every artifact of a table, and builds those that are missing.
-  - What is built comes from Go modules, whose sums are pinned beside them, and from Debian packages. Images are put together without
-    a daemon.
+  - What is built comes from Go modules, whose sums are pinned beside them, and from Debian packages.
+    Images are put together without a daemon.
   - Parts that do not depend on one another are built side by side, and how far it is is told while it runs.
-  - What an artifact is made of is its key in the cache, so nothing is built twice and nothing old is taken for new. An interrupted
-    run continues where it was; two runs at once do not disturb each other.
+  - What an artifact is made of is its key in the cache, so nothing is built twice and nothing old is taken for new.
+    An interrupted run continues where it was; two runs at once do not disturb each other.
   - It is run by an action plugin on the controller and needs no connection.
 author:
   - mintnet developers (@mintnet)
