@@ -98,16 +98,17 @@ def _unknown(line: str, table: Table, section: str, name: str) -> str:
     lines = lines_that_know(section, name)
     if lines:
         return f"{path}: CometBFT {line} does not know it, {' and '.join(lines)} know it"
-    # The same name elsewhere is the likelier mistake, then a similar one here, then a similar one anywhere.
-    paths = [
-        "base",
-        *filter(None, table),
-        *(f"{where}.{key}".lstrip(".") for where, keys in table.items() for key in keys),
-    ]
-    same = [other for other in paths if _last(other) == name]
+    paths = ["base", *filter(None, table)]
+    paths += [f"{where}.{key}".lstrip(".") for where, keys in table.items() for key in keys]
     here = [_last(other) for other in paths if other.rpartition(".")[0] == section]
-    similar = nearest(name, here) or nearest(name, map(_last, paths))
-    hint = f"; did you mean {' or '.join(same)}?" if same else similar
+    same = [other for other in paths if _last(other) == name]
+    # What is most likely meant comes first: a slip of the pen, another section, something similar.
+    hint = (
+        nearest(name, here, 0.85)
+        or (f"; did you mean {' or '.join(same)}?" if same else "")
+        or nearest(name, here)
+        or nearest(name, map(_last, paths))
+    )
     return f"{path}: CometBFT {line} has no such key or section{hint}"
 
 

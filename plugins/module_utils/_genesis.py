@@ -20,7 +20,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._go import (
     now_text,
     time_text,
 )
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._keys import KeyFault, PublicKey
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._keys import KEY_TYPES, KeyFault, PublicKey
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import line_of, nearest, unknown_version
 
 MAX_CHAIN_ID_BYTES = 50
@@ -177,13 +177,13 @@ def request(
             faults.append("genesis_time: CometBFT takes this time for none, and each node would fill in its own")
     asked = _overlay(consensus_params or {}, line, faults)
     params = {group: members | asked.get(group, {}) for group, members in line.defaults.items()}
-    known, pending = _validators(validators, power, params["validator"]["pub_key_types"], faults)
+    known, pending = _validators(validators, power, faults)
     if pending and not allow_pending:
         faults += [f"validator {name}: it has no pub_key" for name in pending]
     state = _canonical(app_state, faults) if app_state else None
     if not validators and state is None:
         faults.append("validators: at least one is needed, unless app_state lets the application name them")
-    faults += _params_faults(params, line, len(validators))
+    faults += _params_faults(params, line, known, len(validators))
     if faults:
         raise FaultsError("checking the genesis", faults)
     return Request(chain_id, moment, initial_height, params, asked, tuple(known), state, tuple(pending))
@@ -200,7 +200,7 @@ def _chain_faults(chain_id: str, initial_height: int) -> Iterable[str]:
 
 
 def _validators(
-    asked: Sequence[Mapping[str, t.Any]], default_power: int, key_types: Sequence[str], faults: list[str]
+    asked: Sequence[Mapping[str, t.Any]], default_power: int, faults: list[str]
 ) -> tuple[list[Validator], list[str]]:
     """The validators, and the names of those without a key."""
     validators: list[Validator] = []
@@ -224,11 +224,6 @@ def _validators(
             continue
         if item.get("address") and item["address"] != key.address:
             faults.append(f"{label}: its address is {item['address']}, its key's is {key.address}")
-        if key.type.name not in key_types:
-            faults.append(
-                f"{label}: its key is {key.type.name}, but consensus_params.validator.pub_key_types allows only "
-                + (", ".join(map(str, key_types)) or "none")
-            )
         if key.address in owners:
             faults.append(f"{label}: it has the same key as {owners[key.address]}")
         owners.setdefault(key.address, label)
@@ -318,18 +313,18 @@ def _unknown(group: str, line: Line) -> str:
     return f"there are no such parameters{nearest(group, line.defaults)}"
 
 
-def _params_faults(params: Params, line: Line, validators: int) -> Iterable[str]:
+def _params_faults(params: Params, line: Line, known: Sequence[Validator], count: int) -> Iterable[str]:
     """CometBFT's ConsensusParams.ValidateBasic, and what would stop the chain later."""
     block, evidence = params["block"], params["evidence"]
     size = MAX_BLOCK_BYTES if block["max_bytes"] == -1 else block["max_bytes"]
-    needed = _BLOCK_OVERHEAD + line.signature_bytes * validators
+    needed = _BLOCK_OVERHEAD + line.signature_bytes * count
     if size < 1:
         yield f"consensus_params.block.max_bytes: it is {size}, allowed are -1 and 1 to {MAX_BLOCK_BYTES}"
     elif size > MAX_BLOCK_BYTES:
         yield f"consensus_params.block.max_bytes: it is {size}, at most {MAX_BLOCK_BYTES} is allowed"
     elif size < needed:
         yield (
-            f"consensus_params.block.max_bytes: it is {size}, but the signatures of {validators} validators may take "
+            f"consensus_params.block.max_bytes: it is {size}, but the signatures of {count} validators may take "
             f"{needed}, and the nodes would stop"
         )
     if block["max_gas"] < -1:
@@ -337,16 +332,9 @@ def _params_faults(params: Params, line: Line, validators: int) -> Iterable[str]
     for name in ("max_age_num_blocks", "max_age_duration"):
         if evidence[name] < 1:
             yield f"consensus_params.evidence.{name}: it is {evidence[name]}, at least 1 is needed"
-    if not 0 <= evidence["max_bytes"] <= size:
+    if evidence["max_bytes"] < 0 or evidence["max_bytes"] > size > 0:
         yield f"consensus_params.evidence.max_bytes: it is {evidence['max_bytes']}, allowed are 0 to {size} (a block)"
-    if not params["validator"]["pub_key_types"]:
-        yield f"consensus_params.validator.pub_key_types: it is empty; known: {', '.join(line.key_types)}"
-    for name in params["validator"]["pub_key_types"]:
-        if name not in line.key_types:
-            yield (
-                f"consensus_params.validator.pub_key_types: this version does not know {name}; known: "
-                f"{', '.join(line.key_types)}{nearest(name, line.key_types)}"
-            )
+    yield from _key_type_faults(params["validator"]["pub_key_types"], line, known)
     if not 0 <= params["version"]["app"] < 2**64:
         yield f"consensus_params.version.app: it is {params['version']['app']}, allowed are 0 to {2**64 - 1}"
     height = params["abci"]["vote_extensions_enable_height"]
@@ -359,6 +347,18 @@ def _params_faults(params: Params, line: Line, validators: int) -> Iterable[str]
         for name, value in members.items():
             if isinstance(value, int) and value > MAX_INT64 and (group, name) != ("version", "app"):
                 yield f"consensus_params.{group}.{name}: it is {value}, at most {MAX_INT64} is allowed"
+
+
+def _key_type_faults(allowed: Sequence[str], line: Line, validators: Sequence[Validator]) -> Iterable[str]:
+    at = "consensus_params.validator.pub_key_types"
+    unknown = [name for name in allowed if name not in line.key_types]
+    names = {kind.public_type: kind.name for kind in KEY_TYPES}
+    used = {names[v.pub_key["type"]] for v in validators}
+    if unknown or not allowed:
+        what = f"this version does not know {', '.join(unknown)}" if unknown else "it is empty"
+        yield f"{at}: {what}; known: {', '.join(line.key_types)}"
+    elif not used <= set(allowed):
+        yield f"{at}: it allows {', '.join(allowed)}, but validators have {', '.join(sorted(used - set(allowed)))}"
 
 
 # -- a genesis that exists

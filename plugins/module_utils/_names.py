@@ -35,7 +35,7 @@ def is_label(name: str) -> bool:
     return _LABEL.fullmatch(name) is not None
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """'; did you mean X?' for the most similar of the known names, or nothing."""
-    similar = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    similar = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return f"; did you mean {similar[0]}?" if similar else ""

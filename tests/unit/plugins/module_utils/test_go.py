@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._go import json_text, nanoseconds, now_text, time_text
 
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _keys
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError, MissingLibraryError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._keys import (

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
     is_label,
     line_of,

@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two places of keys: real directories, and a Secret of an API that is played by a dictionary.
+
+The dictionary is there for conflicts alone, which a real API server does not produce on demand.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import multiprocessing
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _key_places
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import Cluster, ClusterError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError, MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_places import FRESH_STATE, Directory, Secret
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._keys import ED25519, Entry, Kind, PrivateKey, ensure
+from kubernetes.client.exceptions import ApiException
+
+
+def tree(root: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(path.relative_to(root)): (stat.S_IMODE(path.stat().st_mode), path.read_bytes())
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+# -- directory
+
+
+def test_tree_is_that_of_cometbft_testnet(tmp_path: Path) -> None:
+    ensure(Directory(tmp_path / "net"), ["node0", "node1"], dry_run=False)
+    files = tree(tmp_path / "net")
+    assert sorted(files) == [
+        f"{node}/{file}"
+        for node in ("node0", "node1")
+        for file in ("config/node_key.json", "config/priv_validator_key.json", "data/priv_validator_state.json")
+    ]
+    assert {mode for mode, _content in files.values()} == {0o600}
+    assert files["node0/data/priv_validator_state.json"][1] == b'{\n  "height": "0",\n  "round": 0,\n  "step": 0\n}'
+
+
+def test_plan_touches_nothing(tmp_path: Path) -> None:
+    ensure(Directory(tmp_path / "net"), ["node0"], dry_run=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_second_run_changes_nothing(tmp_path: Path) -> None:
+    first = ensure(Directory(tmp_path), ["a", "b"], dry_run=False)
+    before = tree(tmp_path)
+    second = ensure(Directory(tmp_path), ["a", "b"], dry_run=False)
+    assert (second.made, second.after, tree(tmp_path)) == ([], first.after, before)
+
+
+@pytest.mark.parametrize("lost", [["config/priv_validator_key.json"], ["config/node_key.json", "data/../config/x"]])
+def test_interrupted_run_is_finished(tmp_path: Path, lost: list[str]) -> None:
+    ensure(Directory(tmp_path), ["a"], dry_run=False)
+    for name in lost:
+        (tmp_path / "a" / name).unlink(missing_ok=True)
+    kept = tree(tmp_path)
+    assert ensure(Directory(tmp_path), ["a"], dry_run=False).made == ["a"]
+    assert kept.items() <= tree(tmp_path).items()
+    assert len(tree(tmp_path)) == 3
+
+
+def test_validator_without_its_sign_state_is_refused(tmp_path: Path) -> None:
+    ensure(Directory(tmp_path), ["a"], dry_run=False)
+    (tmp_path / "a/data/priv_validator_state.json").unlink()
+    before = tree(tmp_path)
+    with pytest.raises(FaultsError, match=r"priv_validator_state\.json: it is missing although"):
+        ensure(Directory(tmp_path), ["a", "b"], dry_run=False)
+    assert tree(tmp_path) == before
+
+
+def test_sign_state_of_a_lost_key_is_refused(tmp_path: Path) -> None:
+    ensure(Directory(tmp_path), ["a"], dry_run=False)
+    (tmp_path / "a/config/priv_validator_key.json").unlink()
+    (tmp_path / "a/data/priv_validator_state.json").write_text('{"height": "7", "round": 0, "step": 3}')
+    with pytest.raises(FaultsError, match="it has signed up to height 7, but its validator key is missing"):
+        ensure(Directory(tmp_path), ["a"], dry_run=False)
+
+
+def test_sign_state_of_a_running_validator_is_kept(tmp_path: Path) -> None:
+    ensure(Directory(tmp_path), ["a"], dry_run=False)
+    state = '{"height": "7", "round": 0, "step": 3, "signature": "x", "signbytes": "00"}'
+    (tmp_path / "a/data/priv_validator_state.json").write_text(state)
+    (tmp_path / "a/config/node_key.json").unlink()
+    assert ensure(Directory(tmp_path), ["a"], dry_run=False).made == ["a"]
+    assert (tmp_path / "a/data/priv_validator_state.json").read_text() == state
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"height": "x", "round": 0, "step": 0}',
+        '{"height": "-1", "round": 0, "step": 0}',
+        '{"height": "0", "round": "0", "step": 0}',
+        '{"height": "0", "round": 0}',
+        '{"height": null}',
+    ],
+)
+def test_damaged_sign_state_is_named(tmp_path: Path, state: str) -> None:
+    ensure(Directory(tmp_path), ["a"], dry_run=False)
+    (tmp_path / "a/data/priv_validator_state.json").write_text(state)
+    with pytest.raises(FaultsError, match=r"a/data/priv_validator_state\.json: it is damaged"):
+        ensure(Directory(tmp_path), ["a"], dry_run=False)
+
+
+def test_unreadable_and_unwritable_places_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a/config/priv_validator_key.json").mkdir(parents=True)
+    with pytest.raises(MintnetError, match=r"a/config/priv_validator_key\.json"):
+        ensure(Directory(tmp_path), ["a"], dry_run=False)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MintnetError, match="writing the key file"):
+        ensure(Directory(tmp_path / "file"), ["a"], dry_run=False)
+
+
+def test_binary_file_is_named(tmp_path: Path) -> None:
+    ensure(Directory(tmp_path), ["a"], dry_run=False)
+    (tmp_path / "a/config/node_key.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(MintnetError, match=r"a/config/node_key\.json"):
+        ensure(Directory(tmp_path), ["a"], dry_run=False)
+
+
+def make(root: Path, names: list[str], begin: Any, results: Any) -> None:
+    begin.wait()
+    outcome = ensure(Directory(root), names, dry_run=False)
+    results.put((outcome.made, [node.public for node in outcome.after]))
+
+
+def test_runs_at_once_never_give_a_node_two_keys(tmp_path: Path) -> None:
+    names = [f"tm-{number}" for number in range(40)]
+    processes = multiprocessing.get_context("fork")
+    begin, results = processes.Barrier(4), processes.Queue()
+    workers = [processes.Process(target=make, args=(tmp_path, names, begin, results)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    answers = [results.get(timeout=60) for _ in workers]
+    for worker in workers:
+        worker.join()
+    assert all(nodes == answers[0][1] for _made, nodes in answers)
+    assert set().union(*(made for made, _nodes in answers)) == set(names)
+    final = ensure(Directory(tmp_path), names, dry_run=True)
+    assert (final.made, [node.public for node in final.after]) == ([], answers[0][1])
+    assert len(tree(tmp_path)) == 3 * len(names)
+
+
+# -- Secret
+
+
+class Api:
+    """Secrets as an API server keeps them: versions, conflicts, no two of one name."""
+
+    def __init__(self) -> None:
+        self.secrets: dict[str, dict[str, Any]] = {}
+        self.calls: list[str] = []
+        self.before_write: list[Callable[[], None]] = []
+
+    def _fail(self, status: int, reason: str) -> None:
+        raise ApiException(
+            status=status, reason=reason, body=json.dumps({"reason": reason, "message": f"it: {reason}"})
+        )
+
+    def _answer(self, name: str) -> SimpleNamespace:
+        secret = copy.deepcopy(self.secrets[name])
+        metadata = SimpleNamespace(resource_version=str(secret["version"]))
+        return SimpleNamespace(metadata=metadata, data=secret["data"] or None)
+
+    def _meanwhile(self) -> None:
+        if self.before_write:
+            self.before_write.pop(0)()
+
+    def read_namespaced_secret(self, name: str, namespace: str, **options: Any) -> SimpleNamespace:
+        self.calls.append("read")
+        if name not in self.secrets:
+            self._fail(404, "NotFound")
+        return self._answer(name)
+
+    def create_namespaced_secret(self, namespace: str, body: dict[str, Any], **options: Any) -> SimpleNamespace:
+        self.calls.append("create")
+        self._meanwhile()
+        name = body["metadata"]["name"]
+        if name in self.secrets:
+            self._fail(409, "AlreadyExists")
+        self.secrets[name] = {"version": 1, "labels": body["metadata"]["labels"], "data": dict(body["data"])}
+        return self._answer(name)
+
+    def patch_namespaced_secret(
+        self, name: str, namespace: str, body: dict[str, Any], **options: Any
+    ) -> SimpleNamespace:
+        self.calls.append("patch")
+        self._meanwhile()
+        secret = self.secrets[name]
+        if body["metadata"]["resourceVersion"] != str(secret["version"]):
+            self._fail(409, "Conflict")
+        secret["data"].update(body["data"])
+        secret["version"] += 1
+        return self._answer(name)
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api()
+
+
+def secret(api: Api) -> Secret:
+    client = SimpleNamespace(configuration=SimpleNamespace(host="https://api"))
+    return Secret(Cluster(client, api, "test"), "net", "tm-keys", {"tm": "tm"})
+
+
+def test_secret_is_made_once(api: Api) -> None:
+    first = ensure(secret(api), ["tm-0", "tm-1"], dry_run=False)
+    assert api.calls == ["read", "create"]
+    assert api.secrets["tm-keys"]["labels"] == {"tm": "tm"}
+    assert sorted(api.secrets["tm-keys"]["data"]) == [
+        "tm-0.node_key.json",
+        "tm-0.priv_validator_key.json",
+        "tm-1.node_key.json",
+        "tm-1.priv_validator_key.json",
+    ]
+    second = ensure(secret(api), ["tm-0", "tm-1"], dry_run=False)
+    assert (api.calls, second.made, second.after) == (["read", "create", "read"], [], first.after)
+
+
+def test_growth_adds_only_what_is_missing(api: Api) -> None:
+    ensure(secret(api), ["tm-0"], dry_run=False)
+    kept = dict(api.secrets["tm-keys"]["data"])
+    grown = ensure(secret(api), ["tm-0", "tm-1"], dry_run=False)
+    assert grown.made == ["tm-1"]
+    assert api.calls == ["read", "create", "read", "patch"]
+    assert kept.items() <= api.secrets["tm-keys"]["data"].items()
+
+
+def test_plan_only_reads(api: Api) -> None:
+    assert ensure(secret(api), ["tm-0"], dry_run=True).made == ["tm-0"]
+    assert (api.calls, api.secrets) == (["read"], {})
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_quicker_run_wins(api: Api, exists: bool) -> None:
+    """Whether the Secret was made meanwhile, or another node or the same one was added to it."""
+    if exists:
+        ensure(secret(api), ["tm-9"], dry_run=False)
+    rival: list[Any] = []
+    api.before_write.append(lambda: rival.append(ensure(secret(api), ["tm-0", "tm-5"], dry_run=False)))
+    ours = ensure(secret(api), ["tm-0", "tm-1"], dry_run=False)
+    assert rival[0].made == ["tm-0", "tm-5"]
+    assert ours.made == ["tm-1"]
+    assert ours.after[0] == rival[0].after[0]
+
+
+def test_rival_that_did_everything_leaves_nothing_to_write(api: Api) -> None:
+    api.before_write.append(lambda: ensure(secret(api), ["tm-0"], dry_run=False) and None)
+    assert ensure(secret(api), ["tm-0"], dry_run=False).made == []
+    assert api.calls.count("patch") == 0
+
+
+def test_endless_conflicts_end(api: Api) -> None:
+    def touch() -> None:
+        api.secrets.setdefault("tm-keys", {"version": 1, "data": {}})["version"] += 1
+        api.before_write.append(touch)
+
+    api.before_write.append(touch)
+    with pytest.raises(MintnetError, match="Secret net/tm-keys: it was changed by somebody else 20 times"):
+        ensure(secret(api), ["tm-0"], dry_run=False)
+
+
+def test_other_refusals_are_not_tried_again(api: Api) -> None:
+    api.before_write.append(lambda: api._fail(403, "Forbidden"))
+    with pytest.raises(ClusterError, match="creating Secret net/tm-keys: it: Forbidden") as error:
+        ensure(secret(api), ["tm-0"], dry_run=False)
+    assert error.value.status == 403
+    assert api.calls == ["read", "create"]
+
+
+def test_damaged_entry_is_named_and_kept(api: Api) -> None:
+    ensure(secret(api), ["tm-0", "tm-1"], dry_run=False)
+    data = api.secrets["tm-keys"]["data"]
+    data["tm-0.node_key.json"] = base64.b64encode(b"{").decode()
+    data["tm-1.priv_validator_key.json"] = base64.b64encode(b"\xff").decode()
+    before = copy.deepcopy(api.secrets)
+    with pytest.raises(FaultsError, match=r"Secret net/tm-keys, tm-1\.priv_validator_key\.json: it is no text"):
+        ensure(secret(api), ["tm-0", "tm-1"], dry_run=False)
+    with pytest.raises(FaultsError, match=r"Secret net/tm-keys, tm-0\.node_key\.json: it is no JSON"):
+        ensure(secret(api), ["tm-0"], dry_run=False)
+    assert api.secrets == before
+
+
+def test_shared_key_is_refused(api: Api) -> None:
+    ensure(secret(api), ["tm-0", "tm-1"], dry_run=False)
+    data = api.secrets["tm-keys"]["data"]
+    data["tm-1.priv_validator_key.json"] = data["tm-0.priv_validator_key.json"]
+    with pytest.raises(FaultsError, match=r"tm-1\.priv_validator_key\.json: tm-0 has the same key"):
+        ensure(secret(api), ["tm-0", "tm-1"], dry_run=False)
+
+
+def test_group_that_is_too_large_for_one_secret_is_refused_before_writing(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = sum(len(kind.write(PrivateKey.make(ED25519))) for kind in Kind)
+    monkeypatch.setattr(_key_places, "SECRET_LIMIT", 2 * one)
+    ensure(secret(api), ["tm-0", "tm-1"], dry_run=False)
+    with pytest.raises(MintnetError, match=f"it would hold {3 * one} bytes, and Kubernetes allows {2 * one}"):
+        ensure(secret(api), ["tm-0", "tm-1", "tm-2"], dry_run=False)
+    assert len(api.secrets["tm-keys"]["data"]) == 4
+    assert api.calls[-1] == "read"
+
+
+def test_secret_keeps_two_thousand_nodes() -> None:
+    one = sum(len(kind.write(PrivateKey.make(ED25519))) for kind in Kind)
+    assert 2000 * one < _key_places.SECRET_LIMIT
+
+
+def test_fresh_state_is_a_valid_one() -> None:
+    assert json.loads(FRESH_STATE) == {"height": "0", "round": 0, "step": 0}
+    assert Directory(Path("x")).describe(Entry("a", Kind.NODE)) == "x/a/config/node_key.json"
