@@ -42,15 +42,17 @@ class ActionModule(ActionBase):
         faults = lacking()
         faults += self._faults(task_vars, known, undefined_is_fault=True)
         names = set(task_vars)
+        of_machines: dict[str, list[str]] = {}
         for machine in machines:
             variables = task_vars["hostvars"].raw_get(machine)
             names.update(variables)
             # What concerns a machine may be told by facts that are not gathered yet.
-            faults += self._faults(variables, known, undefined_is_fault=False)
+            for fault in self._faults(variables, known, undefined_is_fault=False):
+                of_machines.setdefault(fault, []).append(machine)
+        faults += [f"{fault} (on {', '.join(on)})" for fault, on in of_machines.items() if fault not in faults]
         for doubt in _validate.doubtful_names(names, known):
             display.warning(doubt)
 
-        faults = list(dict.fromkeys(faults))
         result.update(changed=False, faults=faults)
         if faults:
             count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
