@@ -79,7 +79,7 @@ def test_damaged_file_is_named(tmp_path: Path, text: str) -> None:
 
 
 def test_context_without_its_cluster_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ClusterError, match="context broken cannot be used: .*nowhere"):
+    with pytest.raises(ClusterError, match=r"context broken cannot be used: .*nowhere"):
         connect(kubeconfig(tmp_path, "https://h"), "broken")
 
 

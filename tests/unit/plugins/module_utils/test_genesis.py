@@ -35,9 +35,7 @@ def validators(count: int, **more: Any) -> list[dict[str, Any]]:
 
 
 def asked(**changes: Any) -> Any:
-    return request(
-        **{"version": "0.40.0", "chain_id": "test", "time": TIME, "validators": validators(2)} | changes  # type: ignore[arg-type]
-    )
+    return request(**{"version": "0.40.0", "chain_id": "test", "time": TIME, "validators": validators(2)} | changes)
 
 
 def faults(**changes: Any) -> list[str]:

@@ -166,7 +166,7 @@ class Api:
     def __init__(self) -> None:
         self.secrets: dict[str, dict[str, Any]] = {}
         self.calls: list[str] = []
-        self.before_write: list[Callable[[], None]] = []
+        self.before_write: list[Callable[[], object]] = []
 
     def _fail(self, status: int, reason: str) -> None:
         raise ApiException(
@@ -262,7 +262,7 @@ def test_quicker_run_wins(api: Api, exists: bool) -> None:
 
 
 def test_rival_that_did_everything_leaves_nothing_to_write(api: Api) -> None:
-    api.before_write.append(lambda: ensure(secret(api), ["tm-0"], dry_run=False) and None)
+    api.before_write.append(lambda: ensure(secret(api), ["tm-0"], dry_run=False))
     assert ensure(secret(api), ["tm-0"], dry_run=False).made == []
     assert api.calls.count("patch") == 0
 
