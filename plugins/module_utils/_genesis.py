@@ -73,7 +73,7 @@ LINES = {
 
 #: What a block holds besides transactions, evidence and signatures: MaxOverheadForBlock, MaxHeaderBytes,
 #: MaxCommitOverheadBytes.
-_BLOCK_OVERHEAD = 11 + 626 + 94
+BLOCK_OVERHEAD = 11 + 626 + 94
 
 
 @dataclass(frozen=True)
@@ -317,7 +317,7 @@ def _params_faults(params: Params, line: Line, known: Sequence[Validator], count
     """CometBFT's ConsensusParams.ValidateBasic, and what would stop the chain later."""
     block, evidence = params["block"], params["evidence"]
     size = MAX_BLOCK_BYTES if block["max_bytes"] == -1 else block["max_bytes"]
-    needed = _BLOCK_OVERHEAD + line.signature_bytes * count
+    needed = BLOCK_OVERHEAD + line.signature_bytes * count
     if size < 1:
         yield f"consensus_params.block.max_bytes: it is {size}, allowed are -1 and 1 to {MAX_BLOCK_BYTES}"
     elif size > MAX_BLOCK_BYTES:

@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keys, genesis and configuration against CometBFT itself, both ways: theirs read by us, ours run by them.
+
+The binary of 0.40 is the one that the role artifacts has built; MINTNET_TEST_COMETBFT_0_40, and so on, name others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tree
+
+sys.path.insert(0, str(tree.ROOT / ".dev"))
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config, _genesis, _keys
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_places import FRESH_STATE, Directory
+
+FIXTURES = tree.ROOT / "tests" / "unit" / "fixtures" / "cometbft"
+VERSIONS = {"0.38": "0.38.25", "0.39": "0.39.4", "0.40": "0.40.0"}
+
+
+@dataclass(frozen=True)
+class Binary:
+    path: Path
+    version: str
+
+    def run(self, *arguments: str) -> str:
+        return subprocess.run([self.path, *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def cometbft(request: pytest.FixtureRequest) -> Binary:
+    line: str = request.param
+    named = os.environ.get(f"MINTNET_TEST_COMETBFT_{line.replace('.', '_')}")
+    if named:
+        return Binary(Path(named), VERSIONS[line])
+    if line != "0.40":
+        pytest.skip(f"no binary of CometBFT {line} is named")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mintnet" / "artifacts" / "cometbft"
+    built = sorted(cache.glob("*/cometbft"), key=lambda path: path.stat().st_mtime)
+    assert built, f"nothing has built CometBFT in {cache}"
+    return Binary(built[-1], VERSIONS[line])
+
+
+def module(name: str, check: bool = False, **arguments: Any) -> dict[str, Any]:
+    """Run a module as a user would; a failure is returned, too."""
+    python = f"ansible_python_interpreter={sys.executable}"
+    command = ["ansible", "-i", "localhost,", "-c", "local", "-e", python, "localhost", *(["--check"] if check else [])]
+    command += ["-m", f"mintnet.kubernetes.{name}", "-a", json.dumps(arguments)]
+    environment = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "ANSIBLE_NOCOLOR": "1"}
+    run = subprocess.run(command, cwd=tree.ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert " => {" in run.stdout, run.stdout + run.stderr
+    found: dict[str, Any] = json.loads(run.stdout.partition(" => ")[2])
+    return found
+
+
+def files(root: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(path.relative_to(root)): (path.stat().st_mode, path.read_bytes())
+        for path in root.rglob("*")
+        if path.is_file()
+    }
+
+
+def flat(document: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in document.items():
+        found |= flat(value, f"{path}{name}.") if isinstance(value, Mapping) else {path + name: value}
+    return found
+
+
+# --- theirs, read by us ----------------------------------------------------------------------------------------------
+
+
+def test_what_the_unit_tests_compare_with_is_what_it_writes(cometbft: Binary, tmp_path: Path) -> None:
+    cometbft.run("init", "--home", str(tmp_path))
+    written = flat(tomllib.loads((tmp_path / "config" / "config.toml").read_text(encoding="utf-8")))
+    kept = flat(tomllib.loads((FIXTURES / cometbft.version / "config.toml").read_text(encoding="utf-8")))
+    own = {"version": "", "moniker": ""}  # of the build, and of this machine
+    assert written | own == kept | own
+    genesis = json.loads((tmp_path / "config" / "genesis.json").read_text(encoding="utf-8"))
+    kept = json.loads((FIXTURES / cometbft.version / "genesis.json").read_text(encoding="utf-8"))
+    own = dict.fromkeys(("genesis_time", "chain_id", "validators"))
+    assert genesis | own == kept | own
+    assert list(genesis) == list(kept)
+
+
+def test_its_key_files_are_written_byte_for_byte(cometbft: Binary, tmp_path: Path) -> None:
+    cometbft.run("init", "--home", str(tmp_path))
+    for kind in _keys.Kind:
+        path = tmp_path / "config" / kind.value
+        text = path.read_text(encoding="utf-8")
+        key = _keys.PrivateKey.parse(json.loads(text)["priv_key"])
+        assert kind.write(key) == text
+        assert kind.read(text) == key.public
+
+
+def test_its_testnet_is_taken_over_as_it_is(cometbft: Binary, tmp_path: Path) -> None:
+    cometbft.run("testnet", "--v", "3", "--o", str(tmp_path))
+    names = ["node0", "node1", "node2"]
+    before = files(tmp_path)
+    found = module("cometbft_keys", directory=str(tmp_path), nodes=names)
+    assert found["changed"] is False
+    assert files(tmp_path) == before
+    genesis = json.loads((tmp_path / "node0" / "config" / "genesis.json").read_text(encoding="utf-8"))
+    assert {node["address"] for node in found["nodes"]} == {v["address"] for v in genesis["validators"]}
+    for node in found["nodes"]:
+        home = str(tmp_path / node["name"])
+        assert node["node_id"] == cometbft.run("show-node-id", "--home", home)
+        assert node["pub_key"] == json.loads(cometbft.run("show-validator", "--home", home))
+
+    # … and its genesis is known again as the same chain.
+    again = module(
+        "cometbft_genesis",
+        path=str(tmp_path / "node0" / "config" / "genesis.json"),
+        version=cometbft.version,
+        chain_id=genesis["chain_id"],
+        power=1,
+        validators=found["validators"],
+    )
+    assert again["changed"] is False
+    assert files(tmp_path) == before
+
+
+# --- ours, run by them -----------------------------------------------------------------------------------------------
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Home:
+    """A node of our making."""
+
+    path: Path
+    rpc: int
+    keys: dict[str, Any]
+    genesis: dict[str, Any]
+
+    def answer(self, path: str) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.rpc}/{path}", timeout=5) as response:
+            return json.load(response)["result"]
+
+
+@pytest.fixture
+def home(cometbft: Binary, tmp_path: Path) -> Home:
+    keys = module("cometbft_keys", directory=str(tmp_path), count=1)
+    config = tmp_path / "tm-0" / "config"
+    genesis = module(
+        "cometbft_genesis",
+        path=str(config / "genesis.json"),
+        version=cometbft.version,
+        chain_id="of our <making>",
+        initial_height=7,
+        validators=keys["validators"],
+        consensus_params={"block": {"max_bytes": 1048576, "max_gas": 1000000}, "evidence": {"max_bytes": 1000}},
+        app_state={"note": "<ä>"},
+    )
+    rpc = free_port()
+    rendered = module(
+        "cometbft_config",
+        version=cometbft.version,
+        block_time="100ms",
+        proxy_app="kvstore",
+        settings={
+            "rpc": {"laddr": f"tcp://127.0.0.1:{rpc}"},
+            "p2p": {"laddr": "tcp://127.0.0.1:0"},
+            "instrumentation": {"prometheus_listen_addr": f"127.0.0.1:{free_port()}"},
+        },
+    )
+    (config / "config.toml").write_text(rendered["config"].replace('moniker = ""', 'moniker = "me"'), encoding="utf-8")
+    return Home(config.parent, rpc, keys, genesis)
+
+
+@contextmanager
+def started(cometbft: Binary, home: Home) -> Iterator[None]:
+    with (home.path / "log").open("wb") as log:
+        process = subprocess.Popen([cometbft.path, "start", "--home", home.path], stdout=log, stderr=log)
+    try:
+        yield
+        assert process.poll() is None
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def wait_for(home: Home, height: int) -> dict[str, Any]:
+    for _ in range(300):
+        try:
+            status: dict[str, Any] = home.answer("status")
+        except OSError:
+            status = {}
+        if status and int(status["sync_info"]["latest_block_height"]) >= height:
+            return status
+        time.sleep(0.1)
+    raise AssertionError((home.path / "log").read_text(encoding="utf-8")[-3000:])
+
+
+def test_our_node_makes_blocks(cometbft: Binary, home: Home) -> None:
+    (node,) = home.keys["nodes"]
+    assert node["node_id"] == cometbft.run("show-node-id", "--home", str(home.path))
+    assert node["pub_key"] == json.loads(cometbft.run("show-validator", "--home", str(home.path)))
+
+    with started(cometbft, home):
+        status = wait_for(home, 10)
+        assert status["node_info"]["id"] == node["node_id"]
+        assert status["node_info"]["network"] == "of our <making>"
+        assert status["node_info"]["moniker"] == "me"
+        assert status["validator_info"] == {
+            "address": node["address"],
+            "pub_key": node["pub_key"],
+            "voting_power": "10",
+        }
+        assert status["sync_info"]["earliest_block_height"] == "7"
+        served = home.answer("genesis")["genesis"]
+        assert served == json.loads(home.genesis["genesis"])
+        params = home.answer("consensus_params")["consensus_params"]
+        assert params["block"] == {"max_bytes": "1048576", "max_gas": "1000000"}
+
+    # It has signed: whatever we are asked now, its keys and its sign state stay.
+    before = files(home.path)
+    assert json.loads(before["data/priv_validator_state.json"][1])["height"] >= "10"
+    assert module("cometbft_keys", directory=str(home.path.parent), count=1)["changed"] is False
+    assert files(home.path) == before
+    (home.path / "config" / "priv_validator_key.json").unlink()
+    refused = module("cometbft_keys", directory=str(home.path.parent), count=1)
+    assert "has signed up to height" in refused["msg"]
+    assert not (home.path / "config" / "priv_validator_key.json").exists()
+
+
+def test_what_we_refuse_it_refuses(cometbft: Binary, tmp_path: Path) -> None:
+    """Each of these is refused by our module, so it is written past it."""
+    (node,) = _keys.ensure(Directory(tmp_path), ["tm-0"], dry_run=False).after
+    home = tmp_path / "tm-0"
+    line = cometbft.version.rpartition(".")[0]
+    genesis = _genesis.request(version=line, chain_id="test", validators=[node.public]).build()
+    (validator,) = genesis.validators
+    settings = {"rpc": {"laddr": f"tcp://127.0.0.1:{free_port()}"}, "p2p": {"laddr": "tcp://127.0.0.1:0"}}
+    settings["instrumentation"] = {"prometheus_listen_addr": f"127.0.0.1:{free_port()}"}
+    (home / "config" / "config.toml").write_text(
+        _config.render(line, settings, proxy_app="kvstore", block_time="100ms"), encoding="utf-8"
+    )
+
+    def params(**groups: dict[str, Any]) -> _genesis.Genesis:
+        return replace(genesis, params={name: genesis.params[name] | groups.get(name, {}) for name in genesis.params})
+
+    def validators(*changes: dict[str, Any]) -> _genesis.Genesis:
+        return replace(genesis, validators=tuple(replace(validator, **change) for change in changes))
+
+    room = _genesis.BLOCK_OVERHEAD + _genesis.LINES[line].signature_bytes
+    refused = {
+        "chain_id in genesis doc is too long": replace(genesis, chain_id="x" * 51),
+        "initial_height cannot be negative": replace(genesis, initial_height=-1),
+        "validators with no voting power": validators({"power": 0}),
+        "voting power can't be negative": validators({"power": -1}),
+        "voting power can't be higher than": validators({"power": _genesis.MAX_TOTAL_POWER + 1}),
+        "incorrect address for validator": validators({"address": "00" * 20}),
+        "duplicate entry": validators({}, {}),
+        "block.MaxBytes is too big": params(block={"max_bytes": _genesis.MAX_BLOCK_BYTES + 1}),
+        "block.MaxBytes cannot be 0": params(block={"max_bytes": 0}),
+        "block.MaxGas must be greater or equal to -1": params(block={"max_gas": -2}),
+        "is greater than upper bound": params(block={"max_bytes": 9999}, evidence={"max_bytes": 10000}),
+        "evidence.MaxAgeNumBlocks must be greater than 0": params(evidence={"max_age_num_blocks": 0}),
+        "evidence.MaxAgeDuration must be": params(evidence={"max_age_duration": 0}),
+        "VoteExtensionsEnableHeight cannot be negative": params(abci={"vote_extensions_enable_height": -1}),
+        "len(Validator.PubKeyTypes) must be greater than 0": params(validator={"pub_key_types": []}),
+        "is an unknown pubkey type": params(validator={"pub_key_types": ["sr25519"]}),
+        "Negative MaxDataBytes": params(block={"max_bytes": room - 1}, evidence={"max_bytes": 0}),
+    }
+    wrong = {}
+    for reason, document in refused.items():
+        output = first_words(cometbft, home, document.text)
+        if reason not in output:
+            wrong[reason] = output[-600:]
+    assert not wrong
+    # The limits themselves hold.
+    allowed = params(block={"max_bytes": room}, evidence={"max_bytes": 0})
+    allowed = replace(allowed, chain_id="x" * 50, validators=(replace(validator, power=_genesis.MAX_TOTAL_POWER),))
+    assert "finalized block" in first_words(cometbft, home, allowed.text)
+
+
+def first_words(cometbft: Binary, home: Path, genesis: str) -> str:
+    """What a node says from its first start on, until it ends or makes a block."""
+    (home / "config" / "genesis.json").write_text(genesis, encoding="utf-8")
+    shutil.rmtree(home / "data")
+    (home / "data").mkdir()
+    (home / "data" / "priv_validator_state.json").write_text(FRESH_STATE, encoding="utf-8")
+    command = [cometbft.path, "start", "--home", home]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        output = ""
+        for row in process.stdout or ():
+            output += row
+            if "finalized block" in row:
+                process.terminate()
+    return output
