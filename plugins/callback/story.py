@@ -27,7 +27,7 @@ requirements:
 import io
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible import constants as C
@@ -52,45 +52,37 @@ def tail(output: str) -> str:
     return "\n".join([f"({left_off} lines before; -v shows them)", *rows[-OUTPUT_LINES:]] if left_off > 0 else rows)
 
 
-def why(result: Mapping[str, Any]) -> str:
+def why(result: Mapping[str, Any], failed_items: Sequence[Mapping[str, Any]] = ()) -> str:
     """Everything that a failed result says about its cause."""
     if "censored" in result:
         return "hidden, because the task handles secrets"
-    if failed := [item for item in result.get("results") or [] if isinstance(item, Mapping) and is_failed(item)]:
-        return "\n".join(f"{item_label(item)}: {why(item)}" for item in failed)
+    if failed_items:
+        return "\n".join(f"{item_label(item)}: {why(item)}" for item in failed_items)
     fallback = "its condition for failure holds" if result.get("failed_when_result") else "no message"
     causes = [str(result.get("msg") or result.get("reason") or fallback).removeprefix("Task failed: ")]
     if assertion := result.get("assertion"):
         causes.append(f"not true: {assertion}")
     if "attempts" in result:
         causes[0] += f" (after {result['attempts']} attempts)"
-    causes += [
-        tail(str(result[key])) for key in ("module_stdout", "module_stderr", "stdout", "stderr") if result.get(key)
-    ]
-    return "\n".join(cause for cause in causes if cause)
-
-
-def is_failed(result: Mapping[str, Any]) -> bool:
-    return bool(result.get("failed_when_result", result.get("failed"))) or bool(result.get("unreachable"))
+    outputs = ("module_stdout", "module_stderr", "stdout", "stderr")
+    return "\n".join(causes + [tail(str(result[name])) for name in outputs if result.get(name)])
 
 
 def item_label(item: Mapping[str, Any]) -> str:
     return str(item.get("_ansible_item_label", item.get(item.get("ansible_loop_var", "item"), "item")))
 
 
+def advice(result: Mapping[str, Any], failed_items: Sequence[Mapping[str, Any]] = ()) -> str:
+    """What the failed step, or its items, say about the way on."""
+    said = [part.get("next") or part.get("hint") or "" for part in (result, *failed_items)]
+    lines = [str(line) for part in said for line in ([part] if isinstance(part, str) else part)]
+    return "\n".join(dict.fromkeys(filter(None, lines)))
+
+
 def spoken_name(result: CallbackTaskResult) -> str:
     """The task's name without its role's."""
     role = result.task._role
     return str(result.task_name).removeprefix(f"{role.get_name()} : " if role else "")
-
-
-def advice(result: Mapping[str, Any]) -> str:
-    """What the failed step says about the way on."""
-    said = result.get("next") or result.get("hint") or ""
-    if not said:
-        hints = [advice(item) for item in result.get("results") or [] if isinstance(item, Mapping) and is_failed(item)]
-        said = list(dict.fromkeys(hint for hint in hints if hint))
-    return said if isinstance(said, str) else "\n".join(str(part) for part in said)
 
 
 def stands_in(task: Task, section: str) -> bool:
@@ -134,6 +126,7 @@ class CallbackModule(Default):
         self._last: list[str] = []
         self._told: tuple[str, str] | None = None
         self._rescued: dict[str, str] = {}
+        self._failed_items: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
         _story.keeps_last = True
 
     # The run
@@ -206,18 +199,21 @@ class CallbackModule(Default):
             super().v2_runner_on_failed(result, ignore_errors)
             return
         self._handle_warnings(result.result)
+        items = self._failed_items.pop((result.host.get_name(), result.task._uuid), [])
         if ignore_errors:
             return
         if stands_in(result.task, "block"):
-            self._rescued[result.host.get_name()] = f"{spoken_name(result)}: {why(result.result)}"
+            self._rescued[result.host.get_name()] = f"{spoken_name(result)}: {why(result.result, items)}"
         else:
-            self._tell_failure(result)
+            self._tell_failure(result, items)
 
     def v2_runner_item_on_failed(self, result: CallbackTaskResult) -> None:
         if self._display.verbosity:
             super().v2_runner_item_on_failed(result)
-        else:
-            self._handle_warnings(result.result)
+            return
+        self._handle_warnings(result.result)
+        key = (result.host.get_name(), result.task._uuid)
+        self._failed_items.setdefault(key, []).append(result.result)
 
     def v2_runner_on_unreachable(self, result: CallbackTaskResult) -> None:
         if self._display.verbosity:
@@ -227,9 +223,11 @@ class CallbackModule(Default):
         if not result.task.ignore_unreachable:
             self._tell_failure(result, unreachable=True)
 
-    def _tell_failure(self, result: CallbackTaskResult, unreachable: bool = False) -> None:
+    def _tell_failure(
+        self, result: CallbackTaskResult, items: Sequence[Mapping[str, Any]] = (), unreachable: bool = False
+    ) -> None:
         task, host = result.task, self.host_label(result)
-        cause = why(result.result)
+        cause = why(result.result, items)
         if self._told == (task._uuid, cause):
             self._tell("where", f"{host} · the same", C.COLOR_ERROR)
             return
@@ -240,7 +238,7 @@ class CallbackModule(Default):
             ("failed", f"{spoken_name(result)}{': no connection' if unreachable else ''}"),
             ("where", f"{host} · role {task._role.get_name().rsplit('.', 1)[-1]}" if task._role else host),
             ("why", cause),
-            ("next", advice(result.result)),
+            ("next", advice(result.result, items)),
         ]
         columns = self._display.columns if sys.stdout.isatty() else LOG_COLUMNS
         self._display.display(
