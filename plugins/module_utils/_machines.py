@@ -33,6 +33,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._podman import 
     listed,
     podman,
     run,
+    which,
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._story import clock
 
@@ -62,7 +63,7 @@ class Wanted:
     cluster: str
     home: Path
     count: int = 1
-    subnet: IPv4Network = IPv4Network("10.89.64.0/24")
+    subnet: IPv4Network = dataclasses.field(default_factory=lambda: IPv4Network("10.89.64.0/24"))
     rootfs: str = ""
     sha256: str = ""
     shared_dir: str = ""
@@ -115,8 +116,10 @@ class Container:
 
 def has_own_processes(pid: int) -> bool:
     """Whether the process lives, in a process namespace that is not ours (its number may be another's by now)."""
+    process = Path("/proc", str(pid))
     try:
-        return Path(f"/proc/{pid}/ns/pid").readlink() != Path("/proc/self/ns/pid").readlink()
+        state = (process / "stat").read_text().rpartition(")")[2].split()[0]
+        return state not in "ZX" and (process / "ns/pid").readlink() != Path("/proc/self/ns/pid").readlink()
     except OSError:
         return False
 
@@ -295,13 +298,16 @@ class Machines:
             return self.result(steps, steps, containers, changed=False, ready=True)
 
         # Packages that can be installed are not missing yet when this is asked what it would do.
-        if not (check and self.host.root and on_host.which("apt-get")):
+        if not (check and self.host.root and which("apt-get")):
             faults += on_host.command_faults(absent)
         if able:
             networks = listed("listing networks", "network", "ls", "--format", "json")
             volumes = listed("listing volumes", "volume", "ls", "--format", "json")
             steps = plan(wanted, containers, [volume["Name"] for volume in volumes])
-            faults += self.host_faults(steps, containers, networks, volumes)
+            faults += self.host_faults(steps, networks, volumes)
+            # When this is asked what it would do, it may not be built yet.
+            if not check and any(step.action == "make" for step in steps) and not Path(wanted.rootfs).is_file():
+                faults.append(f"the root file system {wanted.rootfs or '(none given)'} is not there: build it first")
         if faults:
             raise FaultsError("Making local machines", faults)
         if check:
@@ -315,15 +321,14 @@ class Machines:
             containers = self.containers()
             steps = plan(wanted, containers, [volume["Name"] for volume in volumes])
             self.converge(steps, networks, volumes)
-            before, containers = steps, self.containers()
+            containers = self.containers()
             write(self.access.known_hosts, self.access.lines(self.known(containers)))
-            self.wait([step for step in before])
-        return self.result(before, plan(wanted, containers), containers, changed=not idle, ready=True)
+            self.wait(steps)
+        return self.result(steps, plan(wanted, containers), containers, changed=not idle, ready=True)
 
     def host_faults(
         self,
         steps: Sequence[Step],
-        containers: Mapping[str, Container],
         networks: Sequence[Mapping[str, t.Any]],
         volumes: Sequence[Mapping[str, t.Any]],
     ) -> Iterator[str]:
@@ -349,8 +354,6 @@ class Machines:
         if new := sum(step.action == "make" for step in steps):
             yield from on_host.memory_faults(new, on_host.read("/proc/meminfo"))
             yield from on_host.disk_faults(new, Path("/var/lib/containers"))
-            if not Path(wanted.rootfs).is_file():
-                yield f"the root file system {wanted.rootfs or '(none given)'} is not there: build it with role artifacts"
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -400,7 +403,9 @@ class Machines:
     def image(self) -> str:
         """The image of the wanted root file system, imported where it is not there yet."""
         sha256 = self.wanted.sha256
-        there = podman("looking for the image", "images", "--quiet", "--no-trunc", "--filter", f"label={ROOTFS}={sha256}")
+        there = podman(
+            "looking for the image", "images", "--quiet", "--no-trunc", "--filter", f"label={ROOTFS}={sha256}"
+        )
         if there:
             return there.split()[0]
         doing = f"importing the root file system {self.wanted.rootfs}"
@@ -408,7 +413,7 @@ class Machines:
             doing,
             "import",
             "--quiet",
-            *("--change", "CMD [\"/sbin/init\"]", "--change", f"LABEL {ROOTFS}={sha256}"),
+            *("--change", 'CMD ["/sbin/init"]', "--change", f"LABEL {ROOTFS}={sha256}"),
             self.wanted.rootfs,
             f"{IMAGE}:{sha256}",
         ).strip()
@@ -463,8 +468,9 @@ class Machines:
             *("--runtime", "runc", "create", "--name", name, "--hostname", name),
             *(option for label, value in labels.items() for option in ("--label", f"{label}={value}")),
             *("--network", wanted.cluster, "--ip", step.address, "--no-hosts"),
-            *("--privileged", "--systemd", "always", "--cgroupns", "private", "--pids-limit", "-1"),
+            *("--privileged", "--cgroupns", "private", "--pids-limit", "-1", "--stop-signal", "SIGRTMIN+3"),
             *("--tmpfs", "/run", "--tmpfs", "/tmp", "--sysctl", "net.ipv4.ip_forward=1"),
+            *on_host.systemd(self.host),
             *on_host.limits(self.host),
             *("--log-driver", "k8s-file", "--log-opt", "max-size=1mb"),
             *(option for mount in mounts for option in ("--volume", mount)),
@@ -522,7 +528,9 @@ class Machines:
         while (left := deadline - time.monotonic()) > 0:
             # Right after the start there is nobody yet to ask, and the answer is empty.
             with contextlib.suppress(PodmanError):
-                said = attempt(doing, "podman", "exec", step.name, "systemctl", "is-system-running", "--wait", timeout=left)
+                said = attempt(
+                    doing, "podman", "exec", step.name, "systemctl", "is-system-running", "--wait", timeout=left
+                )
                 state = said.stdout.strip()
             if state in ("running", "degraded"):
                 break
@@ -619,10 +627,14 @@ class Machines:
                 raise FaultsError(f"Removing the machines of cluster {wanted.cluster}", faults)
             containers = self.containers()
             networks = [
-                one for one in listed("listing networks", "network", "ls", "--format", "json") if self.is_ours(one, "labels")
+                one
+                for one in listed("listing networks", "network", "ls", "--format", "json")
+                if self.is_ours(one, "labels")
             ]
             volumes = [
-                one for one in listed("listing volumes", "volume", "ls", "--format", "json") if self.is_ours(one, "Labels")
+                one
+                for one in listed("listing volumes", "volume", "ls", "--format", "json")
+                if self.is_ours(one, "Labels")
             ]
             images = listed("listing images", "images", "--no-trunc", "--format", "json", "--filter", f"label={ROOTFS}")
         ours = self.ours(containers)
@@ -656,7 +668,11 @@ class Machines:
                 if networks and not any(one.condition == "running" for one in others):
                     on_host.sweep_firewall()
                 self.access.remove()
-        return {"changed": bool(removed), "removed": removed, "diff": {"before": removed, "after": []}}
+        return {
+            "changed": bool(removed),
+            "removed": removed,
+            "diff": {"before": "".join(f"{one}\n" for one in removed), "after": ""},
+        }
 
     def remove_containers(self, ids: Sequence[str]) -> None:
         """Podman gives up once on a container whose processes are gone already, and succeeds the next time."""

@@ -64,6 +64,15 @@ def has_capability(status: str, number: int) -> bool:
     return bool(int(rows.get("CapEff", "0"), 16) >> number & 1)
 
 
+def systemd(host: Host) -> list[str]:
+    """Options for podman about what systemd needs in a container."""
+    if host.cgroup_version == 2:
+        return ["--systemd", "always"]
+    # With version 1, podman would mount the host's whole hierarchy of systemd there: all machines would share one tree of
+    # services in it, and the first to stop would clear away what the others need.
+    return ["--systemd", "false", "--env", "container=podman"]
+
+
 def limits(host: Host) -> list[str]:
     """Options for podman, which without them raises the limits."""
     if host.can_raise_limits:
@@ -137,7 +146,7 @@ def disk_faults(new: int, folder: Path) -> Iterator[str]:
     available = there.f_bavail * there.f_frsize // MIB
     needed = DISK_MIB[0] + DISK_MIB[1] * (new - 1)
     if available < needed:
-        yield f"{needed} MiB of disk are needed for {new} new machine(s), {available} MiB are free in {folder}: free some"
+        yield f"{needed} MiB of disk are needed for {new} new machine(s), {folder} has {available} MiB free: free some"
 
 
 def routes(table: str) -> Iterator[tuple[str, IPv4Network]]:

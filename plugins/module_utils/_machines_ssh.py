@@ -152,7 +152,7 @@ class Access:
         return ended
 
     def remove(self) -> None:
-        """Take away keys, known hosts and connections; the folders above only where nobody else has anything in them."""
+        """Take away keys, known hosts and connections; folders above only where nobody else has anything in them."""
         self.hang_up()
         shutil.rmtree(self.folder, ignore_errors=True)
         for folder in (self.control, CONTROL, self.folder.parent):
