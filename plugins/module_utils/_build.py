@@ -61,6 +61,14 @@ class Stopped(Exception):
     """The job was ended because the run ends."""
 
 
+class _Interrupted(BaseException):
+    """A signal asks this process to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 @dataclass(frozen=True)
 class Job:
     """One piece of work; ``key`` stands for all that its result depends on."""
@@ -212,7 +220,8 @@ class Builder:
             labels = tuple(job.label for job in futures.values())
             report(Progress(done, total, labels, time.monotonic() - start))
 
-        with ThreadPoolExecutor(workers) as pool:
+        parent = os.getppid()
+        with _unwinding_on_signals(), ThreadPoolExecutor(workers) as pool:
             try:
                 while waiting or futures:
                     unfinished = {*waiting, *(job.name for job in futures.values())}
@@ -220,6 +229,9 @@ class Builder:
                     for job in ready[: workers - len(futures)]:
                         futures[pool.submit(self._build, job)] = waiting.pop(job.name)
                     tell()
+                    if os.getppid() != parent:
+                        # Whoever wanted this was killed.
+                        raise Stopped
                     finished, _rest = wait(futures, timeout=1, return_when=FIRST_COMPLETED)
                     for future in finished:
                         job = futures.pop(future)
@@ -283,6 +295,35 @@ class Builder:
             yield
         finally:
             os.close(handle)
+
+
+@contextlib.contextmanager
+def _unwinding_on_signals() -> Iterator[None]:
+    """Lets a signal end the children first, and then do what it would have done (Ansible's worker ends at once)."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def unwind(number: int, _frame: object) -> None:
+        for other in numbers:
+            signal.signal(other, signal.SIG_IGN)
+        raise _Interrupted(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.signal(number, unwind) for number in numbers}
+
+    def restore() -> None:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+    try:
+        yield
+    except _Interrupted as exc:
+        restore()
+        os.kill(os.getpid(), exc.number)
+        raise Stopped from exc
+    finally:
+        restore()
 
 
 def failure(job: Job, cause: Exception, log: Path) -> BuildError:

@@ -258,7 +258,7 @@ def collections_root() -> str:
     return str(Path(module.__file__).parents[5])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_run_leaves_no_process_and_nothing_finished(tmp_path: Path, number: signal.Signals) -> None:
     if number == signal.SIGKILL and not shutil.which("setpriv"):
         pytest.skip("only Linux ends the children of a killed process")
