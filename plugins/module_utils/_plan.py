@@ -10,8 +10,8 @@ import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._kubeconfig import EXTENSION, load
 
 DOING = "Choosing the cluster"
 QUICK = "about 1 min"
@@ -39,7 +39,7 @@ class Situation:
     context: str
     machines: tuple[str, ...]
     record: Record | None
-    contexts: tuple[str, ...]
+    contexts: Mapping[str, bool]
     system: str
     root: bool
 
@@ -59,46 +59,41 @@ class Plan:
     exists: bool
 
 
-def _load(path: Path, what: str) -> Mapping[str, t.Any] | None:
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, yaml.YAMLError) as exc:
-        cause = " ".join(str(exc).split())
-        raise MintnetError(f"Reading {what} {path}: {cause}", hint="repair the file or name another one") from exc
-    if document is None:
-        return {}
-    if not isinstance(document, Mapping):
-        raise MintnetError(f"Reading {what} {path}: it holds no mapping", hint="repair the file or name another one")
-    return document
-
-
 def read_record(cluster_dir: Path) -> Record | None:
     """The record in the cluster's folder, if there is one."""
+    import yaml
+
     path = cluster_dir / "cluster.yml"
-    document = _load(path, "the record of the cluster")
-    if document is None:
-        return None
     try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
         return Record(
             provider=str(document["provider"]),
             context=str(document["context"]),
             kubeconfig=str(document["kubeconfig"]),
             local=bool(document["local"]),
         )
+    except FileNotFoundError:
+        return None
     except KeyError as exc:
-        raise MintnetError(
-            f"Reading the record of the cluster {path}: {exc.args[0]} is missing",
-            hint=f"complete it, or remove {cluster_dir} if that cluster is gone",
-        ) from exc
+        cause = f"{exc.args[0]} is missing"
+    except TypeError:
+        cause = "it holds no mapping"
+    except (OSError, ValueError, yaml.YAMLError) as exc:
+        cause = " ".join(str(exc).split())
+    raise MintnetError(
+        f"Reading the record of the cluster {path}: {cause}",
+        hint=f"repair it, or remove {cluster_dir} if that cluster is gone",
+    )
 
 
-def read_contexts(kubeconfig: Path) -> tuple[str, ...]:
-    """The names of the contexts in the file; none where there is no file."""
-    document = _load(kubeconfig, "the kubeconfig") or {}
-    entries = document.get("contexts") or []
-    return tuple(str(entry["name"]) for entry in entries if isinstance(entry, Mapping) and "name" in entry)
+def read_contexts(kubeconfig: Path) -> dict[str, bool]:
+    """The contexts in the file, and whether they are ours; none where there is no file."""
+    return {
+        str(entry["name"]): any(
+            extension.get("name") == EXTENSION for extension in (entry.get("context") or {}).get("extensions") or []
+        )
+        for entry in load(kubeconfig).get("contexts") or []
+    }
 
 
 def decide(now: Situation) -> Plan:
@@ -172,10 +167,10 @@ def _existing(now: Situation) -> Plan:
 
 
 def _kubeadm(now: Situation) -> Plan:
-    if now.cluster in now.contexts:
+    if not now.contexts.get(now.cluster, True):
         raise MintnetError(
             f"{DOING}: a new cluster {now.cluster} would replace the context {now.cluster} in {now.kubeconfig}, "
-            f"which no earlier run of ours recorded",
+            f"which is not ours",
             hint=f"to use that cluster: -e mintnet_context={now.cluster}; to make one beside it: "
             f"-e mintnet_cluster=NAME; if it is gone: kubectl config delete-context {now.cluster}",
         )

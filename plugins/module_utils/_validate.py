@@ -19,8 +19,8 @@ import typing as t
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config, _genesis
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._go import MAX_INT64, nanoseconds, time_text
@@ -32,8 +32,8 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
 )
 
 Spec = Mapping[str, t.Any]
-# What a check returns: what the value must be, or None where it is that.
-Verdict = str | None
+# It gives what the value must be, or None where it is that.
+Check = Callable[[t.Any], t.Any]
 
 # Facts and variables of machines that our own plays set; they may outlive a run in a cache of facts.
 OWN = frozenset({"mintnet_plan", "mintnet_artifacts", "mintnet_artifacts_shared", "mintnet_machine", "kubeadm_access"})
@@ -78,8 +78,7 @@ def read_known(roles: Path) -> Known:
     for file in sorted(roles.glob("*/meta/argument_specs.yml")):
         prefixes.add(f"{file.parent.parent.name}_")
         with file.open(encoding="utf-8") as stream:
-            # The C loader is ten times as fast.
-            document = yaml.load(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            document = yaml_load(stream)
         for entry_point in document["argument_specs"].values():
             options.update(entry_point.get("options") or {})
     return Known(options, frozenset(prefixes))
@@ -190,50 +189,50 @@ def _check_entries(name: str, value: Mapping[t.Any, t.Any], options: Mapping[str
 # Values
 
 
-def dns_label(value: str) -> Verdict:
+def dns_label(value: str) -> str | None:
     return None if is_label(value) else DNS_LABEL
 
 
-def dns_name(value: str) -> Verdict:
+def dns_name(value: str) -> str | None:
     return None if len(value) <= 253 and all(map(is_label, value.split("."))) else DNS_NAME
 
 
-def or_empty(check: Callable[[t.Any], Verdict]) -> Callable[[t.Any], Verdict]:
+def or_empty(check: Check) -> Check:
     return lambda value: check(value) if value else None
 
 
-def cluster_name(value: str) -> Verdict:
+def cluster_name(value: str) -> str | None:
     if len(value) > 58:
         return "58 characters at most, since machines are called NAME-1, NAME-2 …"
     return dns_label(value)
 
 
-def network_name(value: str) -> Verdict:
+def network_name(value: str) -> str | None:
     if value in ("default", "mintnet-storage") or value.startswith("kube-"):
         return "a namespace of its own: not default, mintnet-storage or kube-…"
     return dns_label(value)
 
 
-def chain_id(value: str) -> Verdict:
+def chain_id(value: str) -> str | None:
     most, size = _genesis.MAX_CHAIN_ID_BYTES, len(value.encode())
     return None if 1 <= size <= most else f"1 to {most} bytes, and this is {size}"
 
 
-def version(value: str) -> Verdict:
+def version(value: str) -> str | None:
     if line_of(value):
         return None
     return f"a release of CometBFT {', '.join(LINES)}, such as 0.40.0 (in quotes: YAML reads 0.40 as the number 0.4)"
 
 
-def at_least(least: int) -> Callable[[int], Verdict]:
+def at_least(least: int) -> Check:
     return lambda value: None if value >= least else f"{least} or more"
 
 
-def between(least: int, most: int) -> Callable[[int], Verdict]:
+def between(least: int, most: int) -> Check:
     return lambda value: None if least <= value <= most else f"{least} to {most}"
 
 
-def duration(value: str) -> Verdict:
+def duration(value: str) -> str | None:
     try:
         sound = nanoseconds(value) >= 0
     except ValueError:
@@ -241,7 +240,7 @@ def duration(value: str) -> Verdict:
     return None if sound else "a duration, such as 500ms, 1s or 1m30s"
 
 
-def time(value: str) -> Verdict:
+def time(value: str) -> str | None:
     try:
         time_text(value)
     except ValueError:
@@ -249,16 +248,16 @@ def time(value: str) -> Verdict:
     return None
 
 
-def positive_quantity(value: str) -> Verdict:
+def positive_quantity(value: str) -> str | None:
     match = _QUANTITY.fullmatch(value)
     return None if match and float(match[1]) > 0 else "a quantity above 0, such as 512Mi, 2Gi or 10G"
 
 
-def image(value: str) -> Verdict:
+def image(value: str) -> str | None:
     return None if _IMAGE.fullmatch(value) else "an image reference, such as cometbft/cometbft:v0.40.0"
 
 
-def subnet(value: str) -> Verdict:
+def subnet(value: str) -> str | None:
     try:
         ipaddress.IPv4Network(value)
     except ValueError:
@@ -266,7 +265,7 @@ def subnet(value: str) -> Verdict:
     return None
 
 
-def folder(value: str) -> Verdict:
+def folder(value: str) -> str | None:
     path = Path(value).expanduser()
     if not path.is_absolute():
         return "an absolute path"
@@ -274,11 +273,11 @@ def folder(value: str) -> Verdict:
     return None if blocking.is_dir() else f"a folder, and {blocking} is none"
 
 
-def file(value: str) -> Verdict:
+def file(value: str) -> str | None:
     return None if Path(value).expanduser().is_file() else "a file that exists"
 
 
-CHECKS: dict[str, Callable[[t.Any], Verdict]] = {
+CHECKS: dict[str, Check] = {
     "mintnet_cluster": cluster_name,
     "mintnet_home": folder,
     "mintnet_cache_dir": folder,
@@ -416,7 +415,7 @@ def check_values(given: Mapping[str, t.Any], defaults: Mapping[str, t.Any], know
     return faults
 
 
-def _verdict(name: str, value: t.Any, spec: Spec) -> Verdict:
+def _verdict(name: str, value: t.Any, spec: Spec) -> str | None:
     if name in PINNED and value != spec["default"]:
         return f"{spec['default']}, the version that this collection installs"
     return CHECKS[name](value) if name in CHECKS else None

@@ -35,6 +35,8 @@ attributes:
     details: In check mode nothing is asked; the question is printed.
   diff_mode:
     support: none
+  idempotent:
+    support: full
 """
 
 EXAMPLES = r"""

@@ -38,6 +38,8 @@ attributes:
     support: full
   diff_mode:
     support: none
+  idempotent:
+    support: full
 notes:
   - Either O(raw), or both O(label) and O(text), must be given.
 seealso:

@@ -26,7 +26,7 @@ NOTHING = Situation(
     context="",
     machines=(),
     record=None,
-    contexts=("work", "other"),
+    contexts={"work": False, "other": False},
     system="Linux",
     root=True,
 )
@@ -70,7 +70,7 @@ USED = Record(provider="existing", context="work", kubeconfig="/home/second", lo
         ({"context": "work", "system": "Darwin", "root": False}, {"provider": "existing"}),
         # A record is sticky, and brings its own kubeconfig.
         (
-            {"record": MADE, "contexts": ("mintnet",)},
+            {"record": MADE, "contexts": {"mintnet": True}},
             {
                 "provider": "kubeadm",
                 "local": True,
@@ -87,6 +87,8 @@ USED = Record(provider="existing", context="work", kubeconfig="/home/second", lo
         ),
         ({"record": USED}, {"provider": "existing", "context": "work", "reason": "used by an earlier run"}),
         ({"record": USED, "provider": "existing"}, {"provider": "existing", "context": "work"}),
+        # The context of a cluster whose record is lost.
+        ({"contexts": {"mintnet": True}}, {"provider": "kubeadm", "context": "mintnet", "exists": False}),
         # A cluster that is not ours does not hold back who names another.
         ({"record": USED, "context": "other"}, {"context": "other", "kubeconfig": "/home/.kube/config"}),
     ],
@@ -105,10 +107,10 @@ def test_chosen(changes: dict[str, t.Any], expected: dict[str, t.Any]) -> None:
     [
         ({"provider": "existing"}, "needs the name of a context", "contexts in /home/.kube/config: work, other"),
         ({"context": "wrk"}, "no context wrk in /home/.kube/config", "work, other"),
-        ({"context": "wrk", "contexts": ()}, "no context wrk", "contexts in /home/.kube/config: none"),
-        ({"contexts": ("mintnet",)}, "would replace the context mintnet", "-e mintnet_context=mintnet"),
+        ({"context": "wrk", "contexts": {}}, "no context wrk", "contexts in /home/.kube/config: none"),
+        ({"contexts": {"mintnet": False}}, "would replace the context mintnet", "-e mintnet_context=mintnet"),
         (
-            {"contexts": ("mintnet",), "machines": ("m1",)},
+            {"contexts": {"mintnet": False}, "machines": ("m1",)},
             "would replace the context mintnet",
             "delete-context mintnet",
         ),
@@ -155,7 +157,8 @@ def test_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("provider: kubeadm\nlocal: true\nkubeconfig: /x\n", "context is missing"),
-        ("", "provider is missing"),
+        ("a: 1", "provider is missing"),
+        ("", "it holds no mapping"),
         ("- a", "it holds no mapping"),
         ("{", "Reading the record of the cluster"),
         ("a: \udc80", "Reading the record of the cluster"),
@@ -173,13 +176,16 @@ def test_broken_record_is_named(tmp_path: Path, text: str, message: str) -> None
 
 def test_contexts(tmp_path: Path) -> None:
     kubeconfig = tmp_path / "config"
-    assert read_contexts(kubeconfig) == ()
-    kubeconfig.write_text("")
-    assert read_contexts(kubeconfig) == ()
+    assert read_contexts(kubeconfig) == {}
     kubeconfig.write_text("contexts: null")
-    assert read_contexts(kubeconfig) == ()
-    kubeconfig.write_text("contexts: [{name: a, context: {}}, {name: b}, broken]")
-    assert read_contexts(kubeconfig) == ("a", "b")
-    kubeconfig.write_text("contexts: [")
-    with pytest.raises(MintnetError, match="Reading the kubeconfig"):
+    assert read_contexts(kubeconfig) == {}
+    mark = "{extensions: [{name: other}, {name: mintnet.io/kubernetes, extension: {cluster: b}}]}"
+    kubeconfig.write_text(
+        f"contexts: [{{name: a, context: {{cluster: x}}}}, {{name: b, context: {mark}}}, {{name: c}}]"
+    )
+    assert read_contexts(kubeconfig) == {"a": False, "b": True, "c": False}
+    kubeconfig.write_text("users: [s3cret")
+    with pytest.raises(MintnetError) as caught:
         read_contexts(kubeconfig)
+    assert str(kubeconfig) in str(caught.value)
+    assert "s3cret" not in str(caught.value)
