@@ -68,9 +68,28 @@ def systemd(host: Host) -> list[str]:
     """Options for podman about what systemd needs in a container."""
     if host.cgroup_version == 2:
         return ["--systemd", "always"]
-    # With version 1, podman would mount the host's whole hierarchy of systemd there: all machines would share one tree of
-    # services in it, and the first to stop would clear away what the others need.
+    # With version 1, podman would show it the host's whole hierarchy of systemd: all machines would share one tree of
+    # services, and the first to stop would clear away what the others need.
     return ["--systemd", "false", "--env", "container=podman"]
+
+
+def process_lives(pid: int) -> bool:
+    """Whether the process lives, in a process namespace that is not ours (its number may be another's by now)."""
+    process = Path("/proc", str(pid))
+    try:
+        state = (process / "stat").read_text().rpartition(")")[2].split()[0]
+        return state not in "ZX" and (process / "ns/pid").readlink() != Path("/proc/self/ns/pid").readlink()
+    except OSError:
+        return False
+
+
+def is_older_than_boot(path: Path, stat: str) -> bool:
+    """Whether a file was last written before this host was started, by the text of /proc/stat."""
+    booted = next((int(row.split()[1]) for row in stat.splitlines() if row.startswith("btime ")), 0)
+    try:
+        return path.stat().st_mtime < booted
+    except OSError:
+        return False
 
 
 def limits(host: Host) -> list[str]:
@@ -106,7 +125,7 @@ def system_faults(host: Host) -> Iterator[str]:
         yield "root is needed, because machines mount and route as they like: run this with sudo"
 
 
-def kernel_faults() -> Iterator[str]:
+def kernel_faults(host: Host) -> Iterator[str]:
     """Try each feature in network and mount namespaces that are gone at once; this also loads modules that can be."""
     for feature, trial in (
         ("veth", "ip link add name mn0 type veth peer name mn1"),
@@ -119,11 +138,11 @@ def kernel_faults() -> Iterator[str]:
             "mount -t overlay overlay -o lowerdir=l,upperdir=u,workdir=w m",
         ),
     ):
-        answer = attempt(f"trying {feature}", "unshare", "--net", "--mount", "sh", "-c", trial, timeout=30)
+        answer = attempt(f"Trying {feature}", "unshare", "--net", "--mount", "sh", "-c", trial, timeout=30)
         if answer.returncode:
             said = " ".join(answer.stderr.split())[-200:]
             yield f"the kernel has no {feature} ({said}): load the module or take another kernel"
-    if look().cgroup_version == 1 and not Path("/sys/fs/cgroup/systemd").is_dir():
+    if host.cgroup_version == 1 and not Path("/sys/fs/cgroup/systemd").is_dir():
         yield (
             "the cgroup hierarchy of systemd is not mounted: "
             "mkdir /sys/fs/cgroup/systemd && mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd"
@@ -157,19 +176,14 @@ def routes(table: str) -> Iterator[tuple[str, IPv4Network]]:
         yield columns[0], IPv4Network(f"{address}/{mask}")
 
 
-def route_faults(subnet: IPv4Network, table: str, ours: str | None) -> Iterator[str]:
+def route_faults(subnet: IPv4Network, table: str, ours: str) -> Iterator[str]:
     for device, destination in routes(table):
         if destination.prefixlen and device != ours and destination.overlaps(subnet):
-            yield f"the subnet {subnet} is in use: this host has a route to {destination} by {device}; {ELSEWHERE}"
+            yield f"the subnet {subnet} is in use: this host has a route to {destination} by {device}: {ELSEWHERE}"
 
 
-def network_faults(subnet: IPv4Network, networks: Iterable[Mapping[str, object]], ours: str) -> Iterator[str]:
-    """Networks of podman have no route while none of their containers runs."""
-    for network in networks:
-        for part in network.get("subnets") or []:  # type: ignore[attr-defined]
-            taken = str(part["subnet"])
-            if network["name"] != ours and ":" not in taken and IPv4Network(taken).overlaps(subnet):
-                yield f"the subnet {subnet} is in use by podman's network {network['name']} ({taken}); {ELSEWHERE}"
+def overlaps(subnet: IPv4Network, other: str) -> bool:
+    return ":" not in other and subnet.overlaps(IPv4Network(other))
 
 
 # What netavark leaves behind
@@ -179,10 +193,10 @@ def sweep_firewall() -> bool:
     """Take out netavark's own frame of chains where it holds no network's rules; it makes them again when needed."""
     if which("iptables-save") is None:
         return False
-    saved = run("reading the firewall's rules", "iptables-save").stdout
+    saved = run("Reading the firewall's rules", "iptables-save").stdout
     commands = sweep_commands(saved)
     for command in commands:
-        run("removing unused firewall chains", "iptables", "-w", *command)
+        run("Removing unused firewall chains", "iptables", "-w", *command)
     return bool(commands)
 
 
@@ -223,6 +237,6 @@ def mounts_below(mountinfo: str, folders: Iterable[Path]) -> list[str]:
 
 def unmount(points: Iterable[str]) -> None:
     for point in points:
-        if attempt(f"unmounting {point}", "umount", point, timeout=30).returncode:
+        if attempt(f"Unmounting {point}", "umount", point, timeout=30).returncode:
             # Busy: it goes away with its last user.
-            run(f"unmounting {point}", "umount", "--lazy", point, timeout=30)
+            run(f"Unmounting {point}", "umount", "--lazy", point, timeout=30)

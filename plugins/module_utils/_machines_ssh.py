@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._podman import attempt, run
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._podman import PodmanError, attempt, run
 
 #: Short, because a socket's path has at most 107 bytes and ssh adds 17 of its own, and a home folder may be deep.
 CONTROL = Path("/run/mintnet")
@@ -29,7 +29,7 @@ USER = "root"
 def keypair(folder: Path, name: str, comment: str) -> tuple[str, str]:
     """A new ed25519 key pair: the private key in OpenSSH's format, and the public one as a line."""
     path = folder / name
-    run(f"making the key {name}", "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path))
+    run(f"Making the key {name}", "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path))
     return path.read_text(), path.with_suffix(".pub").read_text().strip()
 
 
@@ -100,9 +100,9 @@ class Access:
             "ansible_pipelining": True,
         }
 
-    # Whether everything is there
+    # What is there
 
-    def complete(self, hosts: Mapping[str, str]) -> bool:
+    def is_complete(self, hosts: Mapping[str, str]) -> bool:
         """Whether the key is there and the known hosts are those, and nobody else can read them."""
         try:
             private = all(not stat.S_IMODE(path.stat().st_mode) & 0o077 for path in (self.folder, self.key))
@@ -110,13 +110,22 @@ class Access:
         except OSError:
             return False
 
+    def has_key(self) -> bool:
+        """Whether the key is there; its folder is, afterwards, and only for us."""
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        self.folder.chmod(0o700)
+        if self.key.exists():
+            self.key.chmod(0o600)
+            return True
+        return False
+
     @staticmethod
     def lines(hosts: Mapping[str, str]) -> str:
         return "".join(f"{address} {key}\n" for address, key in hosts.items())
 
     def public_key(self) -> str:
         """The line for authorized_keys. It is derived, because the file beside the private key may be gone."""
-        return run("reading the cluster's key", "ssh-keygen", "-y", "-f", str(self.key)).stdout.strip()
+        return run("Reading the cluster's key", "ssh-keygen", "-y", "-f", str(self.key)).stdout.strip()
 
     # Connections
 
@@ -129,24 +138,26 @@ class Access:
         except OSError:
             return False
 
-    def login(self, address: str, timeout: float) -> str:
-        """Log in and out again: what ssh says against it, or nothing."""
-        answer = attempt(
-            f"logging in to {address}",
-            "ssh",
-            *shlex.split(self.common_args()),
-            *("-o", "BatchMode=yes", "-o", "ControlPath=none", "-o", "ControlMaster=no"),
-            *("-o", f"IdentityFile={config_path(self.key)}", "-o", f"ConnectTimeout={max(int(timeout), 1)}"),
-            *("-p", str(PORT), f"{USER}@{address}", "true"),
-            timeout=timeout + 5,
-        )
-        return "" if answer.returncode == 0 else answer.stderr.strip() or f"ssh ended with {answer.returncode}"
+    def ask(self, address: str, command: str, timeout: float) -> tuple[str, str]:
+        """What a command on a machine says, and what was said against it; over a connection of its own."""
+        try:
+            answer = attempt(
+                f"Asking the machine at {address}",
+                "ssh",
+                *shlex.split(self.common_args()),
+                *("-o", "BatchMode=yes", "-o", "ControlPath=none", "-o", f"ConnectTimeout={max(int(timeout), 1)}"),
+                *("-i", str(self.key), "-p", str(PORT), f"{USER}@{address}", command),
+                timeout=timeout,
+            )
+        except PodmanError as error:
+            return "", str(error)
+        return answer.stdout.strip(), answer.stderr.strip()
 
     def hang_up(self, number: int | None = None) -> list[str]:
         """End master connections, to one machine or to all: to a machine that was off, an old one only hangs."""
         ended = []
         for path in sorted(self.control.glob("*" if number is None else str(number))):
-            attempt("ending a connection", "ssh", "-F", "/dev/null", "-S", str(path), "-O", "exit", "-", timeout=10)
+            attempt("Ending a connection", "ssh", "-F", "/dev/null", "-S", str(path), "-O", "exit", "-", timeout=10)
             path.unlink(missing_ok=True)
             ended.append(str(path))
         return ended

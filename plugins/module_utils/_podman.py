@@ -10,11 +10,14 @@ import os
 import shutil
 import subprocess
 import typing as t
+from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 
+#: What podman remembers until the host is restarted.
+STATE = Path("/run/libpod")
 #: Where conmon, the watcher of a container, leaves its exit code for podman.
-EXITS = "/run/libpod/exits"
+EXITS = STATE / "exits"
 #: Programs that podman runs itself lie here, outside of PATH.
 HELPERS = ("/usr/lib/podman", "/usr/libexec/podman", "/usr/local/lib/podman", "/usr/local/libexec/podman")
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin"

@@ -9,10 +9,12 @@ module: podman_machines
 short_description: Local machines with systemd, as containers of podman
 version_added: 1.0.0
 description:
-  - Makes all machines of a cluster, or starts those that are stopped, and waits until they have booted and can be reached over SSH.
-  - A machine is a privileged container with systemd, with an address of its own on the cluster's own network, and with volumes
-    for what containerd, the kubelet and etcd keep.
-  - What a killed run left unfinished is made anew. A machine that was ever started is kept with its data, whatever else is wanted of it.
+  - Makes all machines of a cluster, or starts those that are stopped, and waits until they have booted and can be
+    reached over SSH.
+  - A machine is a privileged container with systemd, with an address of its own on the cluster's own network, and with
+    volumes for what containerd, the kubelet and etcd keep.
+  - What a killed run left unfinished is made anew. A machine that was ever started is kept with its data, whatever else
+    is wanted of it.
   - Containers, volumes and networks are known by the label C(io.mintnet.cluster). What lacks it is never touched.
 author:
   - mintnet developers (@mintnet)
@@ -25,12 +27,15 @@ options:
   state:
     description:
       - With V(present), the machines run when the module returns.
-      - With V(absent), nothing of them is left, neither connections nor firewall rules. Their image goes with its last machine.
+      - With V(absent), nothing of them is left, neither connections nor firewall rules. Their image goes with its last
+        machine.
     type: str
     choices: [present, absent]
     default: present
   cluster:
-    description: The name of the cluster, and of its network. The machines are called C(CLUSTER-1), C(CLUSTER-2), and so on.
+    description:
+      - The name of the cluster, and of its network.
+      - The machines are called C(CLUSTER-1), C(CLUSTER-2), and so on.
     type: str
     required: true
   home:
@@ -138,7 +143,9 @@ machines:
         ansible_host: 10.89.64.11
         ansible_user: root
 ready:
-  description: Whether all machines run and answer. In check mode, false says that there is something to do or to wait for.
+  description:
+    - Whether all machines run and answer.
+    - In check mode, V(false) says that there is something to do or to wait for.
   returned: when O(state=present)
   type: bool
   sample: true
@@ -201,7 +208,8 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines import Machines, Wanted
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines import Machines
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines_plan import Wanted
 
 ARGUMENT_SPEC = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
