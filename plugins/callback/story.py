@@ -38,8 +38,10 @@ from ansible.playbook import Playbook
 from ansible.playbook.block import Block
 from ansible.playbook.task import Task
 from ansible.plugins.callback.default import CallbackModule as Default
+from ansible.utils.fqcn import add_internal_fqcns
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _story
 
+DEBUG = add_internal_fqcns(("debug",))
 # As many lines of a command's output as help on a terminal; -v shows all.
 OUTPUT_LINES = 20
 # Where output is not a terminal: long enough for most messages, short enough for a log viewer.
@@ -255,7 +257,7 @@ class CallbackModule(Default):
             self._last.append(told)
 
     def _print_asked_for(self, result: CallbackTaskResult) -> None:
-        """What exists only to be printed, such as the output of debug."""
-        if self._run_is_verbose(result) and not result.result.get("results"):
+        """What debug is there for."""
+        if result.task.action in DEBUG and self._run_is_verbose(result) and not result.result.get("results"):
             self._clean_results(result.result, result.task.action)
             self._display.display(self._dump_results(result.result))

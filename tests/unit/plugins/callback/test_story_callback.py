@@ -80,6 +80,7 @@ def test_a_run_without_failure(tmp_path: Path) -> None:
         fail("Ignored", "never shown", ignore_errors=True),
         {"block": [fail("First", "never shown")], "rescue": [tell("saved")]},
         {"ansible.builtin.debug": {"msg": "asked for"}},
+        {"ansible.builtin.assert": {"that": True}},
         {"name": "Write", "ansible.builtin.copy": {"content": "new\n", "dest": str(file), "mode": "0600"}},
         {"name": "Warn", "ansible.builtin.set_fact": {"hosts": 1}},
     ]
