@@ -213,7 +213,8 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
 
 def _over(below: Table, above: Mapping[str, Mapping[str, t.Any]]) -> Table:
     """Both tables in one; sections that are new come behind the section that they belong to."""
-    names = sorted({*below, *above}, key=lambda name: (_position(name), name.count(".")))
+    # Not a set: its order differs from run to run, and the file's bytes with it.
+    names = sorted({**below, **above}, key=lambda name: (_position(name), name.count(".")))
     return {name: {**below.get(name, {}), **above.get(name, {})} for name in names}
 
 

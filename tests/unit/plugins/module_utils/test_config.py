@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -148,6 +151,19 @@ def test_block_time_and_app() -> None:
 @pytest.mark.parametrize("value", ['a"b\\c', "\x00\x1f\x7f", "ä\u2028😀", "a\nb\t", "'''", "# no comment"])
 def test_any_text_survives(value: str) -> None:
     assert read({"log_level": value})["log_level"] == value
+
+
+def test_order_of_sections_is_that_of_cometbft() -> None:
+    """In every process: the order of Python's sets differs from one to the next."""
+    written_rows = (WRITTEN / "0.40.0" / "config.toml").read_text("utf-8").splitlines()
+    expected = [row for row in written_rows if row.startswith("[") and not row.startswith("[[")]
+    root = Path(_config_keys.__file__).absolute().parents[5]
+    program = f"from {render.__module__} import render; print(render('0.40', {{}}, proxy_app=''))"
+    for seed in range(6):
+        environment = {**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": str(root)}
+        command = [sys.executable, "-c", program]
+        output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        assert [row for row in output.splitlines() if row.startswith("[")] == expected
 
 
 def test_same_settings_give_the_same_bytes() -> None:
