@@ -73,8 +73,9 @@ class ActionModule(ActionBase):
         if pending and not self._task.check_mode:
             if result["missing_tools"]:
                 raise MintnetError(
-                    f"Building artifacts: {' and '.join(result['missing_tools'])} not found on the controller, "
-                    "or too old; install it and run the same command again"
+                    f"Building artifacts: {' and '.join(result['missing_tools'])} not found on the controller "
+                    "(or too old)",
+                    hint="install it and run the same command again",
                 )
             check_disk(cache, pending)
             story = Story()
@@ -120,5 +121,6 @@ def check_disk(cache: Path, pending: list[Job]) -> None:
     if free < needed:
         raise MintnetError(
             f"Building artifacts: about {needed / 1000:.1f} GB are needed, with Go's caches, and {free / 1000:.1f} GB "
-            f"are free in {cache}; free some, or name another folder in artifacts_cache_dir"
+            f"are free in {cache}",
+            hint="free some, or name another folder in artifacts_cache_dir",
         )

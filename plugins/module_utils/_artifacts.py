@@ -101,8 +101,8 @@ class Catalogue:
         unknown = sorted(set(wanted) - set(self._table))
         if unknown:
             raise MintnetError(
-                f"Looking up artifacts: there is no {', no '.join(unknown)} in the table; "
-                f"it has {', '.join(sorted(self._table))}"
+                f"Looking up artifacts: there is no {', no '.join(unknown)} in the table",
+                hint=f"it has {', '.join(sorted(self._table))}",
             )
         return [self._artifact(name, row) for name, row in self._table.items() if not wanted or name in wanted]
 

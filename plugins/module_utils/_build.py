@@ -43,18 +43,18 @@ HINTS = (
         "what the Go module proxy served is not what the role pins: check GOPROXY, then 'go clean -modcache'",
     ),
     (
-        r"go: .*(dial tcp|no such host|i/o timeout|connection refused|TLS handshake|proxyconnect|Forbidden|Gateway)",
-        "the Go module proxy was not reached: check the network, or name a proxy in the environment variable GOPROXY",
-    ),
-    (
         r"Temporary failure resolving|Could not connect to|Failed to fetch|Unable to connect to",
         "the Debian mirror was not reached: check the network and the host's apt sources",
+    ),
+    (
+        r"dial tcp|no such host|proxyconnect|TLS handshake|i/o timeout|(reading|Get) \"?https?://",
+        "the Go module proxy was not reached, or refused: check the network, or name a proxy in the variable GOPROXY",
     ),
 )
 
 
 class BuildError(MintnetError):
-    """A job failed; the message has the cause, the telling end of its log, and what to do."""
+    """A job failed; the message has the cause and the telling end of its log, the hint says what to do."""
 
 
 class Stopped(Exception):
@@ -332,10 +332,10 @@ def failure(job: Job, cause: Exception, log: Path) -> BuildError:
     lines = [
         line.rstrip() for line in text.splitlines() if line.strip() and not line.startswith(("go: downloading", "$ "))
     ]
-    hint = next((advice for pattern, advice in HINTS if re.search(pattern, text + str(cause))), "")
-    advice = f"{hint}; then run the same command again" if hint else "read the log, then run the same command again"
+    hint = next((advice for pattern, advice in HINTS if re.search(pattern, text + str(cause))), "read the log")
     tail = "".join(f"\n  {line[:300]}" for line in lines[-TELLING_LINES:])
     return BuildError(
-        f"Building {job.label}: {cause}{tail}\nThe whole log is in {log}; {advice}: what was built so far is kept.",
+        f"Building {job.label}: {cause}{tail}\nThe whole log: {log}",
         log=str(log),
+        hint=f"{hint}; then run the same command again: what was built so far is kept",
     )

@@ -103,6 +103,11 @@ log:
   returned: when a part failed
   type: str
   sample: /home/me/.cache/mintnet/artifacts/kubernetes/1f2e.log
+hint:
+  description: What to do about a failure.
+  returned: when a part failed
+  type: str
+  sample: free some disk space; then run the same command again
 ansible_facts:
   description: Facts of the host.
   returned: success
