@@ -77,7 +77,7 @@ class Directory:
         try:
             state = json.loads(text)
             height = int(state["height"])
-            if height < 0 or not all(type(state[member]) is int for member in ("round", "step")):
+            if height < 0 or not all(isinstance(state[member], int) for member in ("round", "step")):
                 raise ValueError
         except (ValueError, KeyError, TypeError):
             return [f"{path}: it is damaged: it needs a height in quotes, a round and a step"]

@@ -38,7 +38,7 @@ options:
   settings:
     description:
       - What shall differ from the defaults, as sections with keys, for example
-        C({mempool: {size: 10000}, consensus: {create_empty_blocks: false}}).
+        C(mempool) with C(size).
       - Keys above the first section of the file stand at the top or under C(base).
       - Durations are written as CometBFT does, such as V(500ms), V(10s), V(1m30s).
       - The keys C(moniker), C(p2p.external_address) and C(p2p.persistent_peers) are not among them. They differ from

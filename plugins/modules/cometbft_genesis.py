@@ -99,10 +99,10 @@ options:
     default: 10
   consensus_params:
     description:
-      - Consensus parameters that differ from the defaults of O(version), with the names that the genesis file has, for
-        example C({block: {max_bytes: 1048576}}).
+      - Consensus parameters that differ from the defaults of O(version), in groups and with names as the genesis file
+        has them, such as C(max_bytes) in C(block).
       - Numbers may be written as numbers or, as in the file, as strings.
-      - C(evidence.max_age_duration) may be nanoseconds or a duration such as V(48h).
+      - The C(max_age_duration) in C(evidence) may be nanoseconds or a duration such as V(48h).
     type: dict
     default: {}
   app_state:

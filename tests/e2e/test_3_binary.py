@@ -202,7 +202,7 @@ def started(cometbft: Binary, home: Home) -> Iterator[None]:
 
 
 def wait_for(home: Home, height: int) -> dict[str, Any]:
-    for _ in range(300):
+    for _attempt in range(300):
         try:
             status: dict[str, Any] = home.answer("status")
         except OSError:

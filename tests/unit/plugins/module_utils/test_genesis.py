@@ -383,7 +383,7 @@ def test_damaged_genesis_is_named(text: str, tmp_path: Path) -> None:
 def test_mutilated_genesis_never_ends_in_a_traceback() -> None:
     text = asked(app_state={"a": [1, {"b": "c"}]}).build().text
     random.seed(4)
-    for _ in range(2000):
+    for _attempt in range(2000):
         position = random.randrange(len(text))
         damaged = text[:position] + random.choice(['"', "{", "]", "0", "x", "null", ""]) + text[position + 1 :]
         try:

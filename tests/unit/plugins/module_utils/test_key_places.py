@@ -144,10 +144,10 @@ def test_runs_at_once_never_give_a_node_two_keys(tmp_path: Path) -> None:
     names = [f"tm-{number}" for number in range(40)]
     processes = multiprocessing.get_context("fork")
     begin, results = processes.Barrier(4), processes.Queue()
-    workers = [processes.Process(target=make, args=(tmp_path, names, begin, results)) for _ in range(4)]
+    workers = [processes.Process(target=make, args=(tmp_path, names, begin, results)) for _worker in range(4)]
     for worker in workers:
         worker.start()
-    answers = [results.get(timeout=60) for _ in workers]
+    answers = [results.get(timeout=60) for _worker in workers]
     for worker in workers:
         worker.join()
     assert all(nodes == answers[0][1] for _made, nodes in answers)

@@ -67,7 +67,7 @@ def test_node_key_is_read_and_written_byte_for_byte() -> None:
 
 
 def test_made_keys_can_be_read_and_differ() -> None:
-    made = [PrivateKey.make(ED25519) for _ in range(3)]
+    made = [PrivateKey.make(ED25519) for _attempt in range(3)]
     for key in made:
         for kind in Kind:
             assert kind.read(kind.write(key)) == key.public
