@@ -95,7 +95,7 @@ def changed(**changes: Any) -> str:
     return json.dumps(document)
 
 
-OTHER = PrivateKey.make(ED25519)
+OTHER = PrivateKey.parse(json.loads(PUBLISHED_NODE)["priv_key"])
 PRIVATE = base64.b64decode(json.loads(PUBLISHED)["priv_key"]["value"])
 
 
