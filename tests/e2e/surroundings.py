@@ -223,6 +223,7 @@ def ours(command: list[str], words: tuple[str, ...]) -> set[str]:
 def traces(user: User) -> dict[str, set[str]]:
     """What a cluster of ours leaves on this machine, by kind."""
     words = (user.cluster, user.subnet.rsplit(".", 1)[0] + ".")
+    places = (user.home / "mintnet" / "clusters" / user.cluster, Path("/run/mintnet") / user.cluster)
     processes = set()
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -240,14 +241,14 @@ def traces(user: User) -> dict[str, set[str]]:
         "firewall": ours(["iptables-save"], words) | ours(["nft", "list", "ruleset"], words),
         "mounts": ours(["cat", "/proc/self/mounts"], words),
         "processes": processes,
-        "folders": set(folder(user.home / "mintnet")) | set(folder(Path("/run/mintnet") / user.cluster)),
+        "folders": {str(path) for path in places if path.exists()},
     }
 
 
 def remove(user: User) -> None:
     """Also after a failure: first as a user would, then what that has left by its label."""
     clone = user.home / "clone"
-    if (user.home / "mintnet").exists() and clone.exists():
+    if (user.home / "mintnet" / "clusters" / user.cluster).exists() and clone.exists():
         user.run("make destroy-cluster CONFIRM=yes", clone, code=None)
     label = f"label=io.mintnet.cluster={user.cluster}"
     for kind, names in (("container", "ps -a"), ("volume", "volume ls"), ("network", "network ls")):
@@ -256,4 +257,5 @@ def remove(user: User) -> None:
         for name in found:
             force = ["-t", "0"] if kind == "container" else []
             subprocess.run(["podman", kind, "rm", "-f", *force, name], capture_output=True, check=False)
+    shutil.rmtree(Path("/run/mintnet") / user.cluster, ignore_errors=True)
     shutil.rmtree(user.home, ignore_errors=True)
