@@ -142,7 +142,11 @@ class Catalogue:
     ) -> Job:
         recipe = row["go"]
         module = self._files / "go" / recipe["module"]
-        sources = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(module.iterdir())}
+        sources = {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in module.iterdir()
+            if not path.name.endswith("_test.go")
+        }
         env = {"CGO_ENABLED": "0", "GOOS": platform.os, "GOARCH": platform.arch, "GOWORK": "off"}
 
         def run(work: Work) -> None:
@@ -266,11 +270,8 @@ def apt_sources(suite: str) -> list[str]:
     for row in listed.splitlines():
         uri, release, component, origin = row.split("|")
         # The origin is unknown (and left as it is) while the host has no package lists.
-        if (
-            re.fullmatch(rf"{suite}(-updates|-security)?", release)
-            and component == "main"
-            and origin in ("Debian", "$(ORIGIN)")
-        ):
+        debian = origin in ("Debian", "$(ORIGIN)") and component == "main" and not uri.startswith("cdrom:")
+        if debian and re.fullmatch(rf"{suite}(-updates|-security)?", release):
             lines.append(f"deb {uri} {release} {component}")
     return lines if any(f" {suite} " in line for line in lines) else []
 

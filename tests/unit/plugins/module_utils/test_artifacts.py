@@ -161,6 +161,8 @@ def test_a_key_is_all_that_goes_in_and_nothing_else(files: Path, tmp_path: Path)
     table["daemon"]["source"]["config"]["User"] = "1"
     assert differing(first, keys(moved, table=table)) == {"image-daemon"}
 
+    (moved / "go" / "image" / "main_test.go").write_text("package main\n")
+    assert keys(moved) == first
     (moved / "go" / "image" / "go.sum").write_text("changed\n")
     assert differing(first, keys(moved)) == {"image-tool", "image-daemon", "archive-all"}
 
@@ -250,6 +252,7 @@ def test_the_hosts_own_sources_of_the_same_release(tmp_path: Path, monkeypatch: 
         "http://mirror.example/debian/|bookworm-updates|main|$(ORIGIN)",
         "http://mirror.example/security/|bookworm-security|main|Debian",
         "http://other.example/|bookworm|main|Other",
+        "cdrom:[Debian 12]/|bookworm|main|Debian",
         "http://mirror.example/debian/|bookworm-backports|main|Debian Backports",
     ]
     apt = tmp_path / "apt-get"
