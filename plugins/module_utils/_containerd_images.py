@@ -49,6 +49,8 @@ def load(images: list[Image], ctr: list[str], jobs: int, run: Run = run) -> None
                     *ctr,
                     "images",
                     "import",
+                    # Nearly twice as fast as containerd's own transfer service.
+                    "--local",
                     "--label",
                     f"{IMAGE_LABEL}={image.sha256}",
                     # The kubelet must not collect it: there may be no registry to get it from again.
