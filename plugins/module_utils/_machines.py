@@ -22,6 +22,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines_plan 
     ADDRESS,
     CLUSTER,
     HOST_KEY,
+    IMAGE,
     NUMBER,
     ROOTFS,
     SHARED,
@@ -53,8 +54,6 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._podman import 
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._story import clock
 
-IMAGE = "localhost/mintnet/machine"
-
 
 def on_all(work: Callable[[Step], t.Any], steps: Sequence[Step]) -> None:
     """Do the same for several machines side by side; all of them are tried, and every fault is told."""
@@ -85,10 +84,10 @@ class Machines:
 
     # What podman has
 
-    def glance(self) -> Found:
+    def glance(self, *options: str) -> Found:
         """Containers alone, which is enough where nothing has to be done."""
         try:
-            rows = listed("Listing containers", "ps", "--all", "--no-trunc", "--format", "json")
+            rows = listed("Listing containers", "ps", "--all", "--no-trunc", "--format", "json", *options)
         except PodmanError as error:
             if on_host.is_older_than_boot(STATE / "alive", on_host.read("/proc/stat")):
                 hint = (
@@ -102,7 +101,7 @@ class Machines:
         networks = listed("Listing networks", "network", "ls", "--format", "json")
         volumes = listed("Listing volumes", "volume", "ls", "--format", "json")
         return dataclasses.replace(
-            self.glance(),
+            self.glance("--external"),
             networks=[Network.from_row(row) for row in networks],
             volumes=[Volume.from_row(row) for row in volumes],
         )
@@ -181,8 +180,9 @@ class Machines:
             Path(self.wanted.shared_dir).mkdir(parents=True, exist_ok=True)
         if new:
             image = self.image()
-            self.network(found)
-            on_all(lambda step: self.make(step, image, key, steps, found), new)
+            self.clear(new, found)
+            self.make_network(found)
+            on_all(lambda step: self.make(step, image, key, steps), new)
         on_all(self.start, [step for step in old if step.action == "start"])
         if new:
             on_all(lambda step: self.name_machines(step, steps), old)
@@ -217,26 +217,32 @@ class Machines:
             raise PodmanError(f"{doing}: its content is not {sha256}; remove the file, so that it is built again")
         return image
 
-    def network(self, found: Found) -> None:
+    def clear(self, new: Sequence[Step], found: Found) -> None:
+        """Remove what an unfinished attempt to make these machines left."""
+        cluster = self.wanted.cluster
+        names = {step.name for step in new}
+        volumes = {volume for name in names for volume in volume_names(name)}
+        containers = [*ours(cluster, found.containers), *found.remnants(cluster)]
+        self.remove_containers([one for one in containers if one.name in names])
+        self.remove_volumes([one for one in ours(cluster, found.volumes or ()) if one.name in volumes])
+
+    def make_network(self, found: Found) -> None:
         cluster, subnet = self.wanted.cluster, self.wanted.subnet
         for network in ours(cluster, found.networks or ()):
             if network.subnets == [str(subnet)]:
                 return
-            podman(f"Removing the unfinished network {network.name}", "network", "rm", network.name)
+            # No machine was made with it, or another subnet would have been refused.
+            self.remove_networks([network], alone=False)
         podman(
             f"Making the network {cluster}",
             *("network", "create", "--disable-dns", "--subnet", str(subnet), "--gateway", str(subnet[1])),
             *("--label", f"{CLUSTER}={cluster}", cluster),
         )
 
-    def make(self, step: Step, image: str, key: str, steps: Sequence[Step], found: Found) -> None:
-        """A machine from nothing, ready to be started. What an unfinished attempt left is cleared first."""
+    def make(self, step: Step, image: str, key: str, steps: Sequence[Step]) -> None:
+        """A machine from nothing, ready to be started."""
         wanted, name = self.wanted, step.name
-        volumes = volume_names(name)
-        if step.container:
-            self.remove_containers([step.container])
-        self.remove_volumes([one for one in ours(wanted.cluster, found.volumes or ()) if one.name in volumes])
-        for volume in volumes:
+        for volume in volume_names(name):
             podman(f"Making the volume {volume}", "volume", "create", "--label", f"{CLUSTER}={wanted.cluster}", volume)
         with scratch() as folder:
             host_key, public = keypair(folder, "host_key", name)
@@ -278,11 +284,23 @@ class Machines:
             return
         if condition == "stopping":
             attempt(doing, "podman", "wait", step.name, timeout=60)
-        if condition == "dead" and step.container:
-            # Podman waits for ever for the watcher's word, which we give in its place: killed.
-            (EXITS / step.container.id).write_text("137")
+        if step.container:
+            self.declare_dead(step.container)
         self.access.hang_up(step.number)
-        podman(doing, "start", step.name)
+        try:
+            podman(doing, "start", step.name)
+        except PodmanError as error:
+            if "IPAM" in str(error):
+                error.result["hint"] = (
+                    "podman takes the address for taken, because it was killed while it started a machine; stop all "
+                    "containers and remove /run/containers/networks/ipam.db, or restart this host"
+                )
+            raise
+
+    def declare_dead(self, container: Container) -> None:
+        """Podman waits for ever for the word of a watcher that was killed, too; so we give it: killed."""
+        if container.condition == "dead":
+            (EXITS / container.id).write_text("137")
 
     def name_machines(self, step: Step, steps: Sequence[Step]) -> None:
         """Machines that were there before learn the names of new ones."""
@@ -382,7 +400,7 @@ class Machines:
                 raise FaultsError(f"Removing the machines of cluster {cluster}", faults)
             found = self.look()
             images = listed("Listing images", "images", "--no-trunc", "--format", "json", "--filter", f"label={ROOTFS}")
-        containers = ours(cluster, found.containers)
+        containers = [*ours(cluster, found.containers), *found.remnants(cluster)]
         networks = ours(cluster, found.networks or ())
         volumes = ours(cluster, found.volumes or ())
         others = [one for one in found.containers if one not in containers]
@@ -405,7 +423,7 @@ class Machines:
                 self.access.hang_up()
                 self.remove_containers(containers)
                 self.remove_volumes(volumes)
-                self.remove_networks(networks, firewall=not any(one.condition == "running" for one in others))
+                self.remove_networks(networks, alone=not any(one.condition == "running" for one in others))
                 for image in unused:
                     podman("Removing the image of the machines", "image", "rm", image)
                 self.access.remove()
@@ -416,14 +434,11 @@ class Machines:
         }
 
     def remove_containers(self, containers: Sequence[Container]) -> None:
-        """Podman gives up at first on a container whose processes are gone already, and succeeds the next time."""
-        ids = {one.id for one in containers}
-        for last in (False, False, True):
-            there = [one for one in self.glance().containers if one.id in ids]
-            if not there:
-                return
-            command = ("podman", "rm", "--force", "--time", "0", *(one.id for one in there))
-            (run if last else attempt)(f"Removing {', '.join(one.name for one in there)}", *command)
+        if containers:
+            for one in containers:
+                self.declare_dead(one)
+            names = ", ".join(one.name for one in containers)
+            podman(f"Removing {names}", "rm", "--force", "--time", "0", *(one.id for one in containers))
 
     def remove_volumes(self, volumes: Sequence[Volume]) -> None:
         if volumes:
@@ -431,12 +446,11 @@ class Machines:
             on_host.unmount(on_host.mounts_below(on_host.read("/proc/self/mountinfo"), folders))
             podman("Removing volumes of machines", "volume", "rm", *(volume.name for volume in volumes))
 
-    def remove_networks(self, networks: Sequence[Network], *, firewall: bool) -> None:
+    def remove_networks(self, networks: Sequence[Network], *, alone: bool) -> None:
         """The network last, so that a run that was cut off is known by it."""
         for network in networks:
             if Path("/sys/class/net", network.device, "bridge").is_dir():
                 # Netavark removes it with the last container, except where that died without a word.
                 run(f"Removing the bridge {network.device}", "ip", "link", "delete", network.device)
-            if firewall:
-                on_host.sweep_firewall()
+            on_host.sweep_firewall(network.name, network.subnets, alone=alone)
             podman(f"Removing the network {network.name}", "network", "rm", network.name)

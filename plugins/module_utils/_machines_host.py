@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import platform
 import resource
 import shlex
 import socket
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -188,20 +189,22 @@ def overlaps(subnet: IPv4Network, other: str) -> bool:
 
 # What netavark leaves behind
 
-
-def sweep_firewall() -> bool:
-    """Take out netavark's own frame of chains where it holds no network's rules; it makes them again when needed."""
-    if which("iptables-save") is None:
-        return False
-    saved = run("Reading the firewall's rules", "iptables-save").stdout
-    commands = sweep_commands(saved)
-    for command in commands:
-        run("Removing unused firewall chains", "iptables", "-w", *command)
-    return bool(commands)
+#: Its chains that serve all networks, and those of them that hold rules of their own. It makes them again when needed.
+FRAME = ("NETAVARK_FORWARD", "NETAVARK-HOSTPORT-DNAT", "NETAVARK-HOSTPORT-MASQ", "NETAVARK-HOSTPORT-SETMARK")
+FILLED = FRAME[2:]
 
 
-def sweep_commands(saved: str) -> list[list[str]]:
-    """Arguments for iptables; none where the frame is absent or in use."""
+def sweep_firewall(network: str, subnets: Iterable[str], *, alone: bool) -> None:
+    """Remove rules of a network, which stay where netavark was cut off, and if no container runs, unused chains."""
+    if which("iptables-save"):
+        saved = run("Reading the firewall's rules", "iptables-save").stdout
+        for command in sweep_commands(saved, network, subnets, alone=alone):
+            run(f"Removing firewall rules of the network {network}", "iptables", "-w", *command)
+
+
+def sweep_commands(saved: str, network: str, subnets: Iterable[str], *, alone: bool) -> list[list[str]]:
+    """Arguments for iptables, by what iptables-save says."""
+    own = f"NETAVARK-{hashlib.sha512(network.encode()).hexdigest()[:13].upper()}"
     table, chains, rules = "", [], []
     for row in saved.splitlines():
         if row.startswith("*"):
@@ -209,22 +212,29 @@ def sweep_commands(saved: str) -> list[list[str]]:
         elif row.startswith(":NETAVARK"):
             chains.append((table, row[1:].split()[0]))
         elif row.startswith("-A "):
-            rules.append((table, shlex.split(row)))
-    frame = ("NETAVARK_FORWARD", "NETAVARK-HOSTPORT-DNAT", "NETAVARK-HOSTPORT-MASQ", "NETAVARK-HOSTPORT-SETMARK")
-    fixed = ("NETAVARK-HOSTPORT-MASQ", "NETAVARK-HOSTPORT-SETMARK")
-    in_use = any(name not in frame for _table, name in chains) or any(
-        words[1] in frame and words[1] not in fixed for _table, words in rules
+            rules.append((table, shlex.split(row)[1:]))
+
+    gone = [
+        (table, rule)
+        for table, rule in rules
+        if (rule[0] == "NETAVARK_FORWARD" and set(rule) & set(subnets)) or (rule[0] != own and target(rule) == own)
+    ]
+    unused = [(table, name) for table, name in chains if name == own]
+    others = any(name not in (*FRAME, own) for _table, name in chains) or any(
+        rule[0] in FRAME and rule[0] not in FILLED and (table, rule) not in gone for table, rule in rules
     )
-    if in_use:
-        return []
-    jumps = [
-        (table, words) for table, words in rules if words[1] not in frame and words[words.index("-j") + 1] in frame
-    ]
+    if alone and not others:
+        gone += [(table, rule) for table, rule in rules if rule[0] not in FRAME and target(rule) in FRAME]
+        unused += [(table, name) for table, name in chains if name in FRAME]
     return [
-        *(["-t", table, "-D", *words[1:]] for table, words in jumps),
-        *(["-t", table, "-F", name] for table, name in chains),
-        *(["-t", table, "-X", name] for table, name in chains),
+        *(["-t", table, "-D", *rule] for table, rule in gone),
+        *(["-t", table, "-F", name] for table, name in unused),
+        *(["-t", table, "-X", name] for table, name in unused),
     ]
+
+
+def target(rule: Sequence[str]) -> str:
+    return rule[rule.index("-j") + 1] if "-j" in rule else ""
 
 
 def mounts_below(mountinfo: str, folders: Iterable[Path]) -> list[str]:

@@ -9,6 +9,7 @@ All that has to be remembered about a machine is in the labels of its container:
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
@@ -24,6 +25,7 @@ SHARED = "io.mintnet.shared-dir"
 HOST_KEY = "io.mintnet.host-key"
 #: On the image, from which its containers inherit it.
 ROOTFS = "io.mintnet.rootfs"
+IMAGE = "localhost/mintnet/machine"
 
 #: Overlay does not work on overlay, so containerd needs a volume; mounts of the kubelet must be seen by all.
 VOLUMES = {"containerd": "/var/lib/containerd", "kubelet": "/var/lib/kubelet:rshared", "etcd": "/var/lib/etcd"}
@@ -64,6 +66,7 @@ class Container:
     started: bool
     pid: int
     image: str
+    reference: str
     labels: Mapping[str, str]
     networks: Sequence[str]
 
@@ -77,6 +80,7 @@ class Container:
             started=row["StartedAt"] > 0,
             pid=row["Pid"],
             image=row["ImageID"],
+            reference=row["Image"],
             labels=row["Labels"] or {},
             networks=row["Networks"] or [],
         )
@@ -87,6 +91,11 @@ class Container:
         if self.state in ("running", "stopping") and not process_lives(self.pid):
             return "dead"
         return self.state
+
+    @property
+    def is_remnant(self) -> bool:
+        """Whether its making was cut off so early that podman has only its files, and not yet its labels."""
+        return self.state == "storage" and self.reference.startswith(f"{IMAGE}:")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,6 +145,10 @@ class Found:
         """The cluster's machines by number."""
         found = {int(one.labels[NUMBER]): one for one in ours(cluster, self.containers)}
         return dict(sorted(found.items()))
+
+    def remnants(self, cluster: str) -> list[Container]:
+        name = re.compile(re.escape(cluster) + "-[0-9]+")
+        return [one for one in self.containers if one.is_remnant and name.fullmatch(one.name)]
 
     def has_volumes(self, machine: str) -> bool:
         return self.volumes is None or volume_names(machine) <= {volume.name for volume in self.volumes}
@@ -200,7 +213,7 @@ def refusals(wanted: Wanted, found: Found) -> Iterator[str]:
 
     machines = {wanted.name(number) for number in range(1, wanted.count + 1)}
     things: list[tuple[str, Container | Network | Volume]] = [
-        *(("container", one) for one in found.containers if one.name in machines),
+        *(("container", one) for one in found.containers if one.name in machines and not one.is_remnant),
         *(("network", one) for one in found.networks or () if one.name == wanted.cluster),
         *(("volume", one) for one in found.volumes or () if one.name in set().union(*map(volume_names, machines))),
     ]

@@ -55,7 +55,13 @@ def attempt(
     """Run a command whose failure is an answer, too."""
     try:
         answer = subprocess.run(
-            command, input=data if data is not None else b"", capture_output=True, env=environment(), timeout=timeout
+            command,
+            input=data or b"",
+            capture_output=True,
+            env=environment(),
+            timeout=timeout,
+            # What ends us must not end podman halfway: it would not know afterwards what it has.
+            start_new_session=True,
         )
     except FileNotFoundError as error:
         raise PodmanError(f"{doing}: {command[0]} is not installed") from error
