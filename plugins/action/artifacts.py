@@ -54,10 +54,12 @@ class ActionModule(ActionBase):
             return {**result, **self._ensure(args)}
         except MintnetError as exc:
             return {**result, "failed": True, "changed": False, "msg": str(exc), **exc.result}
+        except OSError as exc:
+            return {**result, "failed": True, "changed": False, "msg": f"Building artifacts: {exc}"}
 
     def _ensure(self, args: dict[str, Any]) -> dict[str, Any]:
         files, cache = Path(args["files"]), Path(args["cache_dir"])
-        controller = Platform(platform.system().lower(), ARCHITECTURES[platform.machine().lower()])
+        controller = Platform(platform.system().lower(), architecture())
         machine = Platform("linux", controller.arch if args["arch"] == "auto" else args["arch"])
         catalogue = Catalogue(args["table"], args["builds"], files, cache, machine, controller)
         artifacts = catalogue.resolve(args["wanted"])
@@ -111,6 +113,16 @@ class Story:
         self._told, self._done = progress.seconds, progress.done
         parts = [f"{progress.done} of {progress.total} done", ", ".join(progress.running), clock(progress.seconds)]
         display.display(line("build", " · ".join(part for part in parts if part)))
+
+
+def architecture() -> str:
+    """The controller's, in Go's words."""
+    name = platform.machine().lower()
+    if name not in ARCHITECTURES:
+        raise MintnetError(
+            f"Looking up artifacts: the controller is a {name}", hint="use one of amd64 (x86_64) or arm64 (aarch64)"
+        )
+    return ARCHITECTURES[name]
 
 
 def check_disk(cache: Path, pending: list[Job]) -> None:

@@ -251,7 +251,7 @@ class Builder:
             if stored(self._cache, job) is not None:
                 return False
             part, log = folder.with_name(job.key + ".part"), folder.with_name(job.key + ".log")
-            for leftover in (part, folder):
+            for leftover in (*folder.parent.glob("*.part"), folder):
                 shutil.rmtree(leftover, ignore_errors=True)
             part.mkdir()
             start = time.monotonic()

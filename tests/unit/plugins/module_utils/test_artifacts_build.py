@@ -138,10 +138,13 @@ def test_a_leftover_of_an_interrupted_run_is_replaced(tmp_path: Path) -> None:
     part = tmp_path / "a" / f"{job.key}.part"
     part.mkdir(parents=True)
     (part / "half").write_text("of an older run")
+    older = part.with_name("olderkey.part")
+    older.mkdir()
     assert stored(tmp_path, job) is None
     assert build(tmp_path, [job])[0] == ["a"]
     assert (job.folder(tmp_path) / "out").read_text() == "out\n"
     assert not part.exists()
+    assert not older.exists()
 
 
 def test_a_failure_is_told_and_stops_the_others(tmp_path: Path) -> None:
