@@ -1,0 +1,205 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What may change on a network that lives, and what would destroy its chain."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import parse_time
+
+Json = dict[str, t.Any]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user's variables say about one network."""
+
+    network: str
+    chain_id: str
+    nodes: int
+    validators: int
+    power: int
+    genesis_time: str = ""
+    initial_height: int = 1
+    consensus_params: Json | None = None
+    app_state: t.Any = None
+    ephemeral: bool = False
+    volume_size: str = ""
+    storage_class: str = ""
+    confirmed: bool = False
+
+
+def compare(live: Json, wanted: Wanted) -> Json:
+    """How many nodes there will be, what the user should know, and every reason to refuse."""
+    if live["namespace"]["phase"] == "Terminating":
+        return {
+            "faults": [f"the namespace {wanted.network} is still being deleted: run again when it is gone"],
+            "notes": [],
+            "nodes": wanted.nodes,
+            "validators": wanted.validators,
+        }
+    group = next((item for item in live["groups"] if item["name"] == "tm"), None)
+    nodes, notes, faults = _nodes(group, wanted)
+    validators = wanted.validators
+    genesis = live["genesis"]
+    if genesis:
+        faults += _genesis_faults(genesis, wanted)
+        validators = len(genesis["validators"])
+        if wanted.validators > validators and wanted.validators == wanted.nodes:
+            joining = ", ".join(f"tm-{n}" for n in range(validators, nodes)) or "none"
+            notes.append(f"the genesis has {validators} validators; further nodes join as full nodes: {joining}")
+        faults += _power_lost(live, nodes)
+    if group:
+        faults += _volume_faults(group, wanted)
+    return {"faults": faults, "notes": notes, "nodes": nodes, "validators": validators}
+
+
+def _nodes(group: Json | None, wanted: Wanted) -> tuple[int, list[str], list[str]]:
+    """What kubectl scale did is kept and named; only a confirmation undoes it."""
+    if group is None or group["replicas"] in (wanted.nodes, group["nodes"]) or wanted.confirmed:
+        return wanted.nodes, [], []
+    live, ours = group["replicas"], group["nodes"]
+    if wanted.nodes == ours:
+        note = (
+            f"the StatefulSet tm was scaled to {live} nodes by somebody else: kept "
+            f"(cometbft_nodes is {wanted.nodes}; mintnet_confirm=true, CONFIRM=yes, puts it back)"
+        )
+        return live, [note], []
+    fault = (
+        f"the StatefulSet tm was scaled to {live} nodes by somebody else, the last run gave it {ours}, and now "
+        f"cometbft_nodes is {wanted.nodes}: set cometbft_nodes={live}, or confirm the change (CONFIRM=yes)"
+    )
+    return live, [], [fault]
+
+
+def _genesis_faults(genesis: Json, wanted: Wanted) -> list[str]:
+    faults = []
+    way_out = "choose another cometbft_network, or start a new chain with reset"
+    if wanted.chain_id != genesis["chain_id"]:
+        faults.append(f"it runs the chain {genesis['chain_id']}, cometbft_chain_id is {wanted.chain_id}: {way_out}")
+    live = len(genesis["validators"])
+    if wanted.validators < live:
+        faults.append(
+            f"its genesis has {live} validators, cometbft_validators is {wanted.validators} (cometbft_nodes "
+            f"{wanted.nodes}): fewer would lose their power; {way_out}"
+        )
+    elif wanted.validators > live and wanted.validators != wanted.nodes:
+        faults.append(
+            f"its genesis has {live} validators, cometbft_validators is {wanted.validators}: a genesis does not grow; "
+            "add nodes with cometbft_nodes and promote them with a transaction of the app"
+        )
+    powers = {item["power"] for item in genesis["validators"]}
+    if powers != {wanted.power}:
+        shown = ", ".join(map(str, sorted(powers)))
+        faults.append(f"its genesis gives power {shown}, cometbft_power is {wanted.power}: {way_out}")
+    if wanted.genesis_time and parse_time(wanted.genesis_time) != parse_time(genesis["genesis_time"]):
+        faults.append(
+            f"its genesis time is {genesis['genesis_time']}, cometbft_genesis_time is {wanted.genesis_time}: {way_out}"
+        )
+    if wanted.initial_height != genesis["initial_height"]:
+        faults.append(
+            f"its initial height is {genesis['initial_height']}, cometbft_initial_height is "
+            f"{wanted.initial_height}: {way_out}"
+        )
+    for path, asked, there in _differences(wanted.consensus_params or {}, genesis["consensus_params"]):
+        faults.append(f"its genesis has {path} = {there}, cometbft_consensus_params says {asked}: {way_out}")
+    if wanted.app_state and wanted.app_state != genesis["app_state"]:
+        faults.append(f"its genesis has another app_state than cometbft_app_state: {way_out}")
+    return faults
+
+
+def _differences(asked: Json, there: Json, path: str = "") -> list[tuple[str, str, str]]:
+    """Settings that were asked for and are otherwise; the file writes whole numbers as text."""
+    found = []
+    for key, value in asked.items():
+        other = there.get(key)
+        if isinstance(value, dict):
+            found += _differences(value, other if isinstance(other, dict) else {}, f"{path}{key}.")
+        elif _plain(value) != _plain(other):
+            found.append((f"{path}{key}", _plain(value), _plain(other)))
+    return found
+
+
+def _plain(value: t.Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _power_lost(live: Json, nodes: int) -> list[str]:
+    """A node that votes may not be scaled away; kubectl scale may have done it already, which status tells."""
+    leaving = [
+        node
+        for node in live["nodes"]
+        if node["power"] and node["answers"] and node["name"].startswith("tm-") and _ordinal(node["name"]) >= nodes
+    ]
+    return [
+        f"{node['name']} holds {node['power']} of {live['power']['total']} power: take its power away with a "
+        "transaction of the app before it leaves"
+        for node in leaving
+    ]
+
+
+def _ordinal(name: str) -> int:
+    return int(name.rpartition("-")[2])
+
+
+def _volume_faults(group: Json, wanted: Wanted) -> list[str]:
+    cannot = "volumes of a StatefulSet that exists cannot change: keep it, or choose another cometbft_network"
+    if group["ephemeral"] != wanted.ephemeral:
+        kept = "ephemeral" if group["ephemeral"] else "kept on claims"
+        return [f"its data is {kept}, cometbft_ephemeral is {str(wanted.ephemeral).lower()}: {cannot}"]
+    if wanted.ephemeral:
+        return []
+    faults = []
+    if quantity(group["volume_size"]) != quantity(wanted.volume_size):
+        faults.append(
+            f"its volumes have {group['volume_size']}, cometbft_volume_size is {wanted.volume_size}: {cannot}"
+        )
+    if wanted.storage_class and group["storage_class"] != wanted.storage_class:
+        there = group["storage_class"] or "the default"
+        faults.append(f"its storage class is {there}, cometbft_storage_class is {wanted.storage_class}: {cannot}")
+    return faults
+
+
+_SUFFIXES = {
+    **{suffix: Decimal(1024) ** power for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)},
+    **{suffix: Decimal(1000) ** power for power, suffix in enumerate(("k", "M", "G", "T", "P", "E"), 1)},
+    "m": Decimal(1) / 1000,
+}
+
+
+def quantity(text: str | int) -> Decimal:
+    """A quantity of Kubernetes (100m, 2Gi, 1.5) as a number."""
+    value = str(text)
+    for suffix, factor in _SUFFIXES.items():
+        if value.endswith(suffix):
+            return Decimal(value.removesuffix(suffix)) * factor
+    return Decimal(value)
+
+
+def times(text: str | int, count: int) -> str:
+    """A quantity multiplied, written the way the API server writes it back."""
+    value = quantity(text) * count
+    if str(text)[-1:].isdigit() or str(text).endswith("m"):
+        return str(int(value)) if value == int(value) else f"{int(value * 1000)}m"
+    suffixes = ("Ei", "Pi", "Ti", "Gi", "Mi", "Ki") if str(text).endswith("i") else ("E", "P", "T", "G", "M", "k")
+    for suffix in suffixes:
+        factor = _SUFFIXES[suffix]
+        if value and value % factor == 0:
+            return f"{int(value / factor)}{suffix}"
+    return str(int(value))
+
+
+def min_available(powers: Sequence[int]) -> int:
+    """How many validators must stay: all but the k heaviest that together hold less than a third of the power."""
+    total, lost, count = sum(powers), 0, 0
+    for power in sorted(powers, reverse=True):
+        if (lost + power) * 3 >= total:
+            break
+        lost += power
+        count += 1
+    return len(powers) - count

@@ -1,0 +1,128 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looks at a network: the objects of its namespace, then each node over RPC, side by side."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, Answer, Api, Json
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._rpc import RpcError, Transport, batch, call, pod_proxy
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import (
+    NETWORK_LABEL,
+    NodeAnswer,
+    Observed,
+    parse_blocks,
+    report,
+)
+
+_FIELDS = {
+    "workloads": "StatefulSet",
+    "pods": "Pod",
+    "config_maps": "ConfigMap",
+    "services": "Service",
+    "budgets": "PodDisruptionBudget",
+}
+#: What changes while nodes start; the rest is read once.
+_MOVING = ("workloads", "pods")
+
+
+def read(api: Api, network: str) -> Json:
+    """One look at the whole network, as the dictionary that cometbft_info returns."""
+    return report(observe(api, network))
+
+
+def observe(api: Api, network: str, before: Observed | None = None) -> Observed:
+    """One look; with ``before``, only what moves while nodes start is looked at again."""
+    doing = f"reading the network {network}"
+    fields = _MOVING if before else tuple(_FIELDS)
+    calls = {name: partial(_list, api, doing, _FIELDS[name], network) for name in fields}
+    if before is None:
+        calls["namespace"] = partial(api.request, doing, "GET", KINDS["Namespace"].path(name=network))
+    answers = api.side_by_side(calls)
+    pods = answers["pods"]
+    if isinstance(pods, ClusterError):
+        raise pods
+
+    seen = Observed(network, pods.date)
+    if before:
+        seen.namespace, seen.not_verified = before.namespace, before.not_verified
+        seen.config_maps, seen.services, seen.budgets = before.config_maps, before.services, before.budgets
+    for name, answer in answers.items():
+        if isinstance(answer, Answer):
+            setattr(seen, name, answer.json() if name == "namespace" else answer.json()["items"])
+        elif answer.status == 403:
+            seen.not_verified.append(f"{_FIELDS.get(name, 'Namespace')}: reading it is forbidden")
+            if name == "namespace":  # a user of one namespace may not read it, but it is there
+                seen.namespace = {"metadata": {"name": network}}
+        elif not (name == "namespace" and answer.status == 404):
+            raise answer
+    _ask_nodes(api, seen)
+    return seen
+
+
+def _list(api: Api, doing: str, kind: str, network: str) -> Answer:
+    return api.request(
+        doing, "GET", KINDS[kind].path(network), {"labelSelector": f"{NETWORK_LABEL}={network}"}
+    )
+
+
+def _ask_nodes(api: Api, seen: Observed) -> None:
+    """What the nodes say, and, where one is silent, what the cluster says about it."""
+    names = [pod["metadata"]["name"] for pod in seen.pods if _may_answer(pod)]
+    transports = {name: pod_proxy(api, seen.network, name) for name in names}
+    for name, answer in api.side_by_side({n: partial(_ask, transports[n]) for n in names}).items():
+        seen.answers[name] = f"does not answer: {answer}" if isinstance(answer, ClusterError) else answer
+
+    answering = {name: answer for name, answer in seen.answers.items() if isinstance(answer, NodeAnswer)}
+    if len(answering) < sum(int(workload["spec"].get("replicas", 1)) for workload in seen.workloads):
+        _look_for_causes(api, seen)
+    if answering:
+        best = max(answering, key=lambda name: answering[name].height)
+        seen.validators = _validators(transports[best])
+
+
+def _look_for_causes(api: Api, seen: Observed) -> None:
+    doing = f"reading the events of {seen.network}"
+    warnings = {"fieldSelector": "type=Warning"}
+    found = api.side_by_side(
+        {
+            "events": partial(api.request, doing, "GET", KINDS["Event"].path(seen.network), warnings),
+            "claims": partial(_list, api, doing, "PersistentVolumeClaim", seen.network),
+        }
+    )
+    for name, answer in found.items():
+        if isinstance(answer, Answer):  # they only help to explain: without them the explanation is shorter
+            setattr(seen, name, answer.json()["items"])
+
+
+def _may_answer(pod: Json) -> bool:
+    """Whether asking makes sense: a container that does not run would only cost a time-out."""
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
+    return any(status["name"] == "tm" and "running" in (status.get("state") or {}) for status in statuses)
+
+
+def _ask(transport: Transport) -> NodeAnswer | str:
+    newest = {"minHeight": "0", "maxHeight": "0"}
+    try:
+        status, net_info, blocks = batch(transport, [("status", {}), ("net_info", {}), ("blockchain", newest)])
+    except RpcError as error:
+        return str(error)
+    if isinstance(status, RpcError) or isinstance(net_info, RpcError):
+        return f"answers only in part: {status if isinstance(status, RpcError) else net_info}"
+    return NodeAnswer(status, net_info, {} if isinstance(blocks, RpcError) else parse_blocks(blocks))
+
+
+def _validators(transport: Transport) -> list[Json] | None:
+    """The validator set as it is now, which transactions may have made another than the genesis's."""
+    found: list[Json] = []
+    try:
+        while True:
+            page = call(transport, "validators", per_page="100", page=str(len(found) // 100 + 1))
+            found += page["validators"]
+            if len(found) >= int(page["total"]) or not page["validators"]:
+                return found
+    except (ClusterError, RpcError):  # before the first block there is no set to tell
+        return None

@@ -1,0 +1,461 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is said about a network, made from what was seen of it. No request is sent here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import typing as t
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from statistics import median
+
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import pod_trouble, workload_trouble
+
+Json = dict[str, t.Any]
+
+NETWORK_LABEL = "mintnet.io/network"
+GROUP_LABEL = "tm"
+#: Recorded on a StatefulSet: how many nodes we gave it, so that a later kubectl scale is noticed.
+NODES_ANNOTATION = "mintnet.io/nodes"
+MANAGED = ("app.kubernetes.io/managed-by", "mintnet.kubernetes")
+
+CONFIG, NODES, STARTED, KEYS = "tm-config", "tm-nodes", "tm-started", "tm-keys"
+
+
+@dataclass(frozen=True)
+class Block:
+    id: str
+    app_hash: str
+    time: datetime
+
+
+@dataclass(frozen=True)
+class NodeAnswer:
+    """What one node said: /status, /net_info, and its newest blocks by height."""
+
+    status: Json
+    net_info: Json
+    blocks: Mapping[int, Block]
+
+    @property
+    def height(self) -> int:
+        return int(self.status["sync_info"]["latest_block_height"])
+
+    @property
+    def catching_up(self) -> bool:
+        return bool(self.status["sync_info"]["catching_up"])
+
+    @property
+    def address(self) -> str:
+        return str(self.status["validator_info"]["address"])
+
+    @property
+    def node_id(self) -> str:
+        return str(self.status["node_info"]["id"])
+
+
+@dataclass
+class Observed:
+    """A network as it was found: objects of the cluster, and each pod's answer (or why there is none)."""
+
+    network: str
+    now: datetime
+    namespace: Json | None = None
+    workloads: list[Json] = field(default_factory=list)
+    pods: list[Json] = field(default_factory=list)
+    config_maps: list[Json] = field(default_factory=list)
+    services: list[Json] = field(default_factory=list)
+    claims: list[Json] = field(default_factory=list)
+    budgets: list[Json] = field(default_factory=list)
+    events: list[Json] = field(default_factory=list)
+    answers: dict[str, NodeAnswer | str] = field(default_factory=dict)
+    validators: list[Json] | None = None
+    not_verified: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One node's row of the ConfigMap tm-nodes."""
+
+    name: str
+    moniker: str
+    node_id: str
+    mode: str
+    peers: tuple[str, ...]
+
+
+def parse_time(text: str) -> datetime:
+    """RFC 3339 with up to nine digits of a second, of which Python keeps six."""
+    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text).replace("Z", "+00:00"))
+
+
+def parse_blocks(blockchain: Json) -> dict[int, Block]:
+    return {
+        int(meta["header"]["height"]): Block(
+            meta["block_id"]["hash"], meta["header"]["app_hash"], parse_time(meta["header"]["time"])
+        )
+        for meta in blockchain.get("block_metas") or []
+    }
+
+
+def parse_rows(text: str) -> dict[str, Row]:
+    rows = {}
+    for line in text.splitlines():
+        name, moniker, node_id, mode, peers = line.split()
+        rows[name] = Row(name, moniker, node_id, mode, () if peers == "-" else tuple(peers.split(",")))
+    return rows
+
+
+def data_of(config_maps: Iterable[Json], name: str) -> dict[str, str]:
+    return next((item.get("data") or {} for item in config_maps if item["metadata"]["name"] == name), {})
+
+
+def genesis_of(config_maps: Iterable[Json]) -> Json | None:
+    """The public facts of the chain's genesis, or None where no chain exists yet."""
+    text = data_of(config_maps, CONFIG).get("genesis.json")
+    if text is None:
+        return None
+    document = json.loads(text)
+    return {
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "chain_id": document["chain_id"],
+        "genesis_time": document["genesis_time"],
+        "initial_height": int(document.get("initial_height") or 1),
+        "consensus_params": document.get("consensus_params") or {},
+        "app_state": document.get("app_state"),
+        "validators": [
+            {"name": item.get("name", ""), "address": item.get("address", ""), "power": int(item["power"])}
+            for item in document.get("validators") or []
+        ],
+    }
+
+
+def report(seen: Observed) -> Json:
+    """The whole network as one dictionary, with the verdict and a diagnosis per node."""
+    return _Report(seen).build()
+
+
+class _Report:
+    def __init__(self, seen: Observed) -> None:
+        self.seen = seen
+        self.genesis = genesis_of(seen.config_maps)
+        self.rows = parse_rows(data_of(seen.config_maps, NODES).get("nodes", ""))
+        self.started = data_of(seen.config_maps, STARTED)
+        self.pods = {pod["metadata"]["name"]: pod for pod in seen.pods}
+        self.groups = [self._group(workload) for workload in seen.workloads]
+        self.answers = {name: a for name, a in seen.answers.items() if isinstance(a, NodeAnswer)}
+        self.expected = [f"{g['name']}-{n}" for g in self.groups for n in range(g["replicas"])]
+        self.genesis_power = {v["name"]: v for v in (self.genesis or {}).get("validators", [])}
+        self.power = (
+            {v["address"]: int(v["voting_power"]) for v in seen.validators}
+            if seen.validators is not None
+            else {v["address"]: v["power"] for v in self.genesis_power.values()}
+        )
+        self.compared = self._common_height()
+        self.reasons: list[str] = []
+        self.notes: list[str] = []
+
+    def build(self) -> Json:
+        nodes = [self._node(name) for name in self._names()]
+        power = self._power(nodes)
+        self._judge(nodes, power)
+        seen = self.seen
+        heights = [node["height"] for node in nodes if node["height"]]
+        labels = (seen.namespace or {}).get("metadata", {}).get("labels") or {}
+        return {
+            "network": seen.network,
+            "exists": bool(seen.workloads),
+            "healthy": not self.reasons,
+            "reasons": self.reasons,
+            "notes": self.notes,
+            "chain_id": self.genesis["chain_id"] if self.genesis else None,
+            "height": max(heights, default=0),
+            "compared_height": self.compared,
+            "block_age": self._block_age(),
+            "empty_blocks": self._empty_blocks(),
+            "power": power,
+            "genesis": self.genesis,
+            "namespace": {
+                "exists": seen.namespace is not None,
+                "made": labels.get(MANAGED[0]) == MANAGED[1],
+                "phase": (seen.namespace or {}).get("status", {}).get("phase"),
+                "pod_security": labels.get("pod-security.kubernetes.io/enforce", ""),
+            },
+            "groups": self.groups,
+            "nodes": nodes,
+            "started": sorted(self.started),
+            "services": [
+                {"name": item["metadata"]["name"], "cluster_ip": item["spec"].get("clusterIP", "")}
+                for item in seen.services
+            ],
+            "budget": self._budget(),
+            "not_verified": seen.not_verified,
+        }
+
+    # What exists
+
+    def _group(self, workload: Json) -> Json:
+        spec, metadata, status = workload["spec"], workload["metadata"], workload.get("status") or {}
+        claims = {item["metadata"]["name"]: item["spec"] for item in spec.get("volumeClaimTemplates") or []}
+        data = claims.get("data") or {}
+        recorded = (metadata.get("annotations") or {}).get(NODES_ANNOTATION)
+        # Until the controller has seen the newest template, its revision is that of the one before.
+        current = status.get("observedGeneration", 0) >= metadata.get("generation", 0)
+        revision = status.get("updateRevision", "") if current else ""
+        name = metadata["name"]
+        return {
+            "name": name,
+            "replicas": int(spec.get("replicas", 1)),
+            "nodes": int(recorded) if recorded else None,
+            "image": next((c["image"] for c in spec["template"]["spec"]["containers"] if c["name"] == "tm"), None),
+            "revision": revision,
+            "outdated": [
+                pod["metadata"]["name"]
+                for pod in self.seen.pods
+                if revision
+                and pod["metadata"]["labels"].get(GROUP_LABEL) == name
+                and pod["metadata"]["labels"].get("controller-revision-hash") != revision
+            ],
+            "ephemeral": not data,
+            "volume_size": data.get("resources", {}).get("requests", {}).get("storage"),
+            "storage_class": data.get("storageClassName"),
+            "settings": next(
+                (
+                    volume["configMap"]["name"]
+                    for volume in spec["template"]["spec"].get("volumes") or []
+                    if volume["name"] == "settings"
+                ),
+                None,
+            ),
+        }
+
+    def _names(self) -> list[str]:
+        def by_ordinal(name: str) -> tuple[str, int]:
+            group, _dash, ordinal = name.rpartition("-")
+            return (group, int(ordinal)) if ordinal.isdigit() else (name, -1)
+
+        return sorted({*self.expected, *self.rows, *self.pods}, key=by_ordinal)
+
+    def _budget(self) -> Json | None:
+        for item in self.seen.budgets:
+            return {
+                "min_available": item["spec"].get("minAvailable"),
+                "disruptions_allowed": (item.get("status") or {}).get("disruptionsAllowed"),
+            }
+        return None
+
+    def _empty_blocks(self) -> bool:
+        for group in self.groups:
+            text = data_of(self.seen.config_maps, group["settings"] or "").get("config.toml", "")
+            if re.search(r"^create_empty_blocks *= *false", text, re.MULTILINE):
+                return False
+        return True
+
+    # What the nodes say
+
+    def _common_height(self) -> int:
+        """The greatest height whose block every answering node that has blocks still shows."""
+        with_blocks = [set(answer.blocks) for answer in self.answers.values() if answer.height]
+        return max(set.intersection(*with_blocks), default=0) if with_blocks else 0
+
+    def _block_age(self) -> float | None:
+        newest = max((b.time for a in self.answers.values() for b in a.blocks.values()), default=None)
+        return None if newest is None else round((self.seen.now - newest).total_seconds(), 1)
+
+    def _node(self, name: str) -> Json:
+        pod = self.pods.get(name)
+        answer = self.answers.get(name)
+        row = self.rows.get(name)
+        block = answer.blocks.get(self.compared) if answer else None
+        address = answer.address if answer else self.genesis_power.get(name, {}).get("address")
+        linked, missing = self._links(name)
+        statuses = [s for s in (pod or {}).get("status", {}).get("containerStatuses") or [] if s["name"] == "tm"]
+        node = {
+            "name": name,
+            "mode": "validator" if self.power.get(address or "", 0) else "full",
+            "power": self.power.get(address or "", 0),
+            "answers": answer is not None,
+            "height": answer.height if answer else None,
+            "catching_up": answer.catching_up if answer else None,
+            "peers": int(answer.net_info["n_peers"]) if answer else None,
+            "peers_expected": len(linked),
+            "peers_missing": missing,
+            "block_id": block.id if block else None,
+            "app_hash": block.app_hash if block else None,
+            "node_id": answer.node_id if answer else None,
+            "node_id_expected": row.node_id if row else None,
+            "address": address,
+            "version": answer.status["node_info"]["version"] if answer else None,
+            "pod": self._phase(pod),
+            "ready": any(s.get("ready") for s in statuses),
+            "restarts": sum(s.get("restartCount", 0) for s in statuses),
+            "age": self._age(pod),
+            "machine": (pod or {}).get("spec", {}).get("nodeName"),
+            "outdated": any(name in group["outdated"] for group in self.groups),
+        }
+        node["reason"] = self._reason(name, node, answer)
+        return node
+
+    @staticmethod
+    def _phase(pod: Json | None) -> str:
+        if pod is None:
+            return "absent"
+        return "Terminating" if pod["metadata"].get("deletionTimestamp") else str(pod["status"].get("phase", "Unknown"))
+
+    def _age(self, pod: Json | None) -> int | None:
+        started = (pod or {}).get("status", {}).get("startTime")
+        return max(0, int((self.seen.now - parse_time(started)).total_seconds())) if started else None
+
+    def _links(self, name: str) -> tuple[list[str], list[str]]:
+        """Nodes that should be this one's peers (either side may have dialled), and those that are not."""
+        own = self.rows[name].peers if name in self.rows else ()
+        linked = [
+            other
+            for other in self.expected
+            if other != name and (other in own or (other in self.rows and name in self.rows[other].peers))
+        ]
+        answer = self.answers.get(name)
+        if answer is None:
+            return linked, []
+        ids = {peer["node_info"]["id"] for peer in answer.net_info.get("peers") or []}
+        return linked, [other for other in linked if other in self.rows and self.rows[other].node_id not in ids]
+
+    def _reason(self, name: str, node: Json, answer: NodeAnswer | None) -> str:
+        if name not in self.expected:
+            return "scaled away" if self.groups else "no StatefulSet runs it"
+        pod = self.pods.get(name)
+        if answer is None:
+            trouble = pod_trouble(pod, self.seen.claims, self.seen.events) if pod else self._no_pod(name)
+            return trouble or str(self.seen.answers.get(name) or "does not answer")
+        return self._fault_of(name, node, answer) or self._state_of(node)
+
+    def _no_pod(self, name: str) -> str:
+        group = name.rpartition("-")[0]
+        return workload_trouble(group, self.seen.events) or "the pod does not exist yet"
+
+    def _fault_of(self, name: str, node: Json, answer: NodeAnswer) -> str:
+        """What is wrong with a node that answers, or nothing."""
+        chain_id = answer.status["node_info"]["network"]
+        if self.genesis and chain_id != self.genesis["chain_id"]:
+            return f"runs chain {chain_id}, the genesis says {self.genesis['chain_id']}"
+        expected = node["node_id_expected"]
+        if expected and node["node_id"] != expected:
+            return f"reports node id {node['node_id']}, its key's is {expected}: it did not start with its own keys"
+        twins = [
+            other
+            for other, theirs in self.answers.items()
+            if other != name and (theirs.node_id == answer.node_id or theirs.address == answer.address)
+        ]
+        if twins:
+            return f"has the same key as {', '.join(sorted(twins))}: stop one of them at once"
+        ours = self.genesis_power.get(name)
+        if ours and ours["address"] and answer.address != ours["address"]:
+            return f"signs as {answer.address}, the genesis says {ours['address']}"
+        for key, what in (("block_id", "block"), ("app_hash", "app hash")):
+            values = Counter(
+                getattr(a.blocks[self.compared], key.removeprefix("block_"))
+                for a in self.answers.values()
+                if self.compared in a.blocks
+            )
+            if node[key] and len(values) > 1:
+                common, holders = values.most_common(1)[0]
+                if node[key] != common:
+                    return (
+                        f"{what} {node[key][:12]}… at height {self.compared}, "
+                        f"where {holders} nodes hold {common[:12]}…"
+                    )
+        if node["peers_expected"] and not node["peers"]:
+            return f"no peers, of {node['peers_expected']}"
+        return ""
+
+    def _state_of(self, node: Json) -> str:
+        """What is worth knowing of a node that is not at fault."""
+        if node["catching_up"] and not self._first_block_ahead():
+            return f"catching up at height {node['height']}"
+        if node["peers_missing"]:
+            return f"no connection to {', '.join(node['peers_missing'])}"
+        return ""
+
+    def _first_block_ahead(self) -> bool:
+        return all(not answer.height for answer in self.answers.values())
+
+    # The verdict
+
+    def _power(self, nodes: Sequence[Json]) -> Json:
+        total = sum(self.power.values())
+        online = sum(node["power"] for node in nodes if node["answers"] and not node["catching_up"])
+        needed = total * 2 // 3 + 1
+        return {"total": total, "online": online, "needed": needed, "short": max(0, needed - online) if total else 0}
+
+    def _judge(self, nodes: Sequence[Json], power: Json) -> None:
+        seen = self.seen
+        if seen.namespace is None:
+            self.reasons.append(f"there is no namespace {seen.network}")
+            return
+        if not seen.workloads:
+            self.reasons.append(f"no network runs in namespace {seen.network}")
+            return
+        if not self.expected:
+            self.reasons.append("every node is scaled away: kubectl scale, or create with mintnet_confirm, starts them")
+            return
+        running = [node for node in nodes if node["name"] in self.expected]
+        for node in running:
+            if not node["answers"] or self._fault_of(node["name"], node, self.answers[node["name"]]):
+                self.reasons.append(f"{node['name']}: {node['reason']}")
+            elif node["reason"]:
+                self.notes.append(f"{node['name']}: {node['reason']}")
+        self._judge_blocks(running, power)
+        away = [node["name"] for node in nodes if node["name"] not in self.expected]
+        if away:
+            self.notes.append(f"scaled away: {', '.join(away)}")
+        outdated = [name for group in self.groups for name in group["outdated"]]
+        if outdated:
+            self.notes.append(
+                f"{', '.join(outdated)} run an older revision: delete these pods one by one (kubectl delete pod), "
+                "each only when the one before has caught up"
+            )
+
+    def _judge_blocks(self, running: Sequence[Json], power: Json) -> None:
+        if any(node["answers"] for node in running) and power["short"]:
+            self.reasons.append(
+                f"the quorum is short by {power['short']} power: {power['online']} of {power['total']} online, "
+                f"more than two thirds ({power['needed']}) are needed"
+            )
+            return
+        if not self.answers:
+            return
+        if self._first_block_ahead():
+            self.reasons.append("there is no block yet")
+        elif self._empty_blocks() and (late := self._late()):
+            self.reasons.append(late)
+
+    def _late(self) -> str:
+        """Why the newest block is too old, judged by how fast the last ones came."""
+        times = sorted({b.time for a in self.answers.values() for b in a.blocks.values()})
+        gaps = [(after - before).total_seconds() for before, after in zip(times, times[1:], strict=False)]
+        patience = max(timedelta(seconds=30), timedelta(seconds=10 * median(gaps)) if gaps else timedelta())
+        age = self.seen.now - times[-1]
+        return f"no block for {int(age.total_seconds())} s" if age > patience else ""
+
+
+def summary(network: Json) -> str:
+    """How far the nodes are, in a few words."""
+    expected = [n for n in network["nodes"] if n["reason"] != "scaled away"]
+    running = sum(node["pod"] == "Running" for node in expected)
+    answering = [node for node in expected if node["answers"]]
+    parts = [f"{running} of {len(expected)} running"]
+    if answering:
+        parts.append(f"{len(answering)} of {len(expected)} answering")
+    return " · ".join(parts)
+
+
+def heights(network: Json) -> tuple[int, int]:
+    """The lowest and the highest height of the nodes that should run; 0 for one that does not answer."""
+    values = [node["height"] or 0 for node in network["nodes"] if node["reason"] != "scaled away"]
+    return min(values, default=0), max(values, default=0)
