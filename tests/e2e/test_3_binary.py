@@ -12,7 +12,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import tomllib
 import urllib.request
@@ -24,10 +23,9 @@ from typing import Any
 
 import pytest
 import tree
-
-sys.path.insert(0, str(tree.ROOT / ".dev"))
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config, _genesis, _keys
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_places import FRESH_STATE, Directory
+from modules import module
 
 FIXTURES = tree.ROOT / "tests" / "unit" / "fixtures" / "cometbft"
 VERSIONS = {"0.38": "0.38.25", "0.39": "0.39.4", "0.40": "0.40.0"}
@@ -54,18 +52,6 @@ def cometbft(request: pytest.FixtureRequest) -> Binary:
     built = sorted(cache.glob("*/cometbft"), key=lambda path: path.stat().st_mtime)
     assert built, f"nothing has built CometBFT in {cache}"
     return Binary(built[-1], VERSIONS[line])
-
-
-def module(name: str, check: bool = False, **arguments: Any) -> dict[str, Any]:
-    """Run a module as a user would; a failure is returned, too."""
-    python = f"ansible_python_interpreter={sys.executable}"
-    command = ["ansible", "-i", "localhost,", "-c", "local", "-e", python, "localhost", *(["--check"] if check else [])]
-    command += ["-m", f"mintnet.kubernetes.{name}", "-a", json.dumps(arguments)]
-    environment = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "ANSIBLE_NOCOLOR": "1"}
-    run = subprocess.run(command, cwd=tree.ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert " => {" in run.stdout, run.stdout + run.stderr
-    found: dict[str, Any] = json.loads(run.stdout.partition(" => ")[2])
-    return found
 
 
 def files(root: Path) -> dict[str, tuple[int, bytes]]:
