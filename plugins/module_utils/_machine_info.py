@@ -33,9 +33,10 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_record
 
 #: Programs of the machine's packages that the roles need, or would like to have.
 PROGRAMS = ("conntrack", "ethtool", "haproxy", "iptables", "mount", "nsenter", "python3", "runc", "socat")
+ADMIN = "/etc/kubernetes/admin.conf"
 #: Where kubeadm leaves what a cluster is made of.
 CLUSTER_FILES = (
-    "/etc/kubernetes/admin.conf",
+    ADMIN,
     "/etc/kubernetes/kubelet.conf",
     "/etc/kubernetes/pki/ca.crt",
     "/etc/kubernetes/manifests/kube-apiserver.yaml",
@@ -158,7 +159,7 @@ class Machine:
             "cluster": mark.strip(),
             "leftovers": [name for name in CLUSTER_FILES if self.exists(name)],
             "ca": base64.b64encode(self.read("/etc/kubernetes/pki/ca.crt").encode()).decode(),
-            "admin_sha256": admin_certificate_sha256(self.read("/etc/kubernetes/admin.conf")),
+            "admin_sha256": admin_certificate_sha256(self.read(ADMIN)),
             "api": {"answers": False, "reason": "not made yet", "nodes": [], "deployments": {}, "storage_class": ""},
         }
         if state == "done":
@@ -167,7 +168,7 @@ class Machine:
 
     def api(self) -> dict[str, t.Any]:
         try:
-            get = self.get or api_client()
+            get = self.get or api_client(self.read(ADMIN))
             nodes = get("/api/v1/nodes")["items"]
             deployments = [
                 item
@@ -189,11 +190,14 @@ class Machine:
         }
 
 
-def api_client(timeout: float = 3.0) -> Get:
-    """Asks the API server on this machine, with the certificate that API servers show to kubelets."""
+def api_client(kubeconfig: str, timeout: float = 3.0) -> Get:
+    """Asks the API server on this machine as the administrator."""
     context = ssl.create_default_context(cafile="/etc/kubernetes/pki/ca.crt")
-    pki = "/etc/kubernetes/pki/apiserver-kubelet-client"
-    context.load_cert_chain(f"{pki}.crt", f"{pki}.key")
+    # The library takes the key from a file only: one in memory, which nobody else can open.
+    with os.fdopen(os.memfd_create("client"), "wb") as pair:
+        pair.write(embedded(kubeconfig, "client-certificate-data") + embedded(kubeconfig, "client-key-data"))
+        pair.flush()
+        context.load_cert_chain(f"/proc/self/fd/{pair.fileno()}")
     connection = http.client.HTTPSConnection("127.0.0.1", 6443, timeout=timeout, context=context)
 
     def get(path: str) -> t.Any:
@@ -249,10 +253,20 @@ def parse_images(listing: str) -> dict[str, str]:
     return images
 
 
+def embedded(kubeconfig: str, field: str) -> bytes:
+    """The content of a field with embedded data; nothing where it is missing."""
+    return base64.b64decode(_embedded(kubeconfig, field))
+
+
 def admin_certificate_sha256(kubeconfig: str) -> str:
     """Of the certificate only: enough to see whether a copy of the file is up to date, and no secret."""
-    found = re.search(r"^\s*client-certificate-data:\s*(\S+)\s*$", kubeconfig, re.MULTILINE)
-    return hashlib.sha256(found.group(1).encode()).hexdigest() if found else ""
+    certificate = _embedded(kubeconfig, "client-certificate-data")
+    return hashlib.sha256(certificate.encode()).hexdigest() if certificate else ""
+
+
+def _embedded(kubeconfig: str, field: str) -> str:
+    found = re.search(rf"^\s*{field}:\s*(\S+)\s*$", kubeconfig, re.MULTILINE)
+    return found.group(1) if found else ""
 
 
 def node_summary(node: dict[str, t.Any]) -> dict[str, t.Any]:
