@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Plain requests to a cluster's API, many at once.
 
-The paths of the few kinds that a network consists of are known, so nothing is discovered first: a look at a whole network
-is one round of requests side by side.
+The paths of the few kinds that a network consists of are known, so nothing is discovered first: a look at a whole
+network is one round of requests side by side.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import typing as t
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urlencode
 
@@ -129,7 +129,7 @@ class Api:
             error.body = response.data
             raise error
         date = response.headers.get("Date")
-        return Answer(response.data, parsedate_to_datetime(date) if date else datetime.now(timezone.utc))
+        return Answer(response.data, parsedate_to_datetime(date) if date else datetime.now(UTC))
 
     def get(self, doing: str, kind: str, namespace: str | None = None, name: str | None = None) -> Json | None:
         """One object, or None where it does not exist."""

@@ -71,7 +71,8 @@ def _container_trouble(container: Json) -> str:
     if ended and ended.get("exitCode"):
         cause = "out of memory" if ended.get("reason") == "OOMKilled" else f"exit code {ended['exitCode']}"
         said = telling_lines(ended.get("message") or "")
-        return f"{name} ended with {cause} ({container.get('restartCount', 0)} restarts)" + (f": {said}" if said else "")
+        ending = f"{name} ended with {cause} ({container.get('restartCount', 0)} restarts)"
+        return f"{ending}: {said}" if said else ending
     return ""
 
 

@@ -64,9 +64,14 @@ def observe(api: Api, network: str, before: Observed | None = None) -> Observed:
 
 
 def _list(api: Api, doing: str, kind: str, network: str) -> Answer:
-    return api.request(
-        doing, "GET", KINDS[kind].path(network), {"labelSelector": f"{NETWORK_LABEL}={network}"}
-    )
+    return api.request(doing, "GET", KINDS[kind].path(network), {"labelSelector": f"{NETWORK_LABEL}={network}"})
+
+
+def running(api: Api, network: str) -> list[str]:
+    """The nodes whose container runs, in their order."""
+    pods = api.list(f"reading the pods of {network}", "Pod", network, f"{NETWORK_LABEL}={network}")
+    names = [pod["metadata"]["name"] for pod in pods if _may_answer(pod)]
+    return sorted(names, key=lambda name: (len(name), name))
 
 
 def _ask_nodes(api: Api, seen: Observed) -> None:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from statistics import median
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import pod_trouble, workload_trouble
@@ -367,8 +368,7 @@ class _Report:
                 common, holders = values.most_common(1)[0]
                 if node[key] != common:
                     return (
-                        f"{what} {node[key][:12]}… at height {self.compared}, "
-                        f"where {holders} nodes hold {common[:12]}…"
+                        f"{what} {node[key][:12]}… at height {self.compared}, where {holders} nodes hold {common[:12]}…"
                     )
         if node["peers_expected"] and not node["peers"]:
             return f"no peers, of {node['peers_expected']}"
@@ -438,7 +438,7 @@ class _Report:
     def _late(self) -> str:
         """Why the newest block is too old, judged by how fast the last ones came."""
         times = sorted({b.time for a in self.answers.values() for b in a.blocks.values()})
-        gaps = [(after - before).total_seconds() for before, after in zip(times, times[1:], strict=False)]
+        gaps = [(after - before).total_seconds() for before, after in pairwise(times)]
         patience = max(timedelta(seconds=30), timedelta(seconds=10 * median(gaps)) if gaps else timedelta())
         age = self.seen.now - times[-1]
         return f"no block for {int(age.total_seconds())} s" if age > patience else ""

@@ -125,7 +125,11 @@ class Waiter:
         except ClusterError as error:
             if error.status != 404:
                 raise
-            labels = {NETWORK_LABEL: self.network, GROUP_LABEL: "tm", "app.kubernetes.io/managed-by": "mintnet.kubernetes"}
+            labels = {
+                NETWORK_LABEL: self.network,
+                GROUP_LABEL: "tm",
+                "app.kubernetes.io/managed-by": "mintnet.kubernetes",
+            }
             metadata = {"name": STARTED, "namespace": self.network, "labels": labels}
             definition = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": new}
             self.api.request(doing, "POST", KINDS["ConfigMap"].path(self.network), query, definition)

@@ -1,0 +1,229 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cometbft_info
+short_description: Look at a CometBFT network on Kubernetes
+version_added: 1.0.0
+description:
+  - Reads the objects of a network's namespace and asks every node over RPC, all at once, through the API server.
+  - Returns one dictionary with a verdict, the reasons for it, and a row for each node.
+  - A network that is unhealthy, or not there, is no failure of this module.
+author:
+  - mintnet developers (@mintnet)
+extends_documentation_fragment:
+  - mintnet.kubernetes.attributes
+  - mintnet.kubernetes.cluster
+options:
+  network:
+    description: Name of the network, which is that of its namespace.
+    type: str
+    required: true
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+seealso:
+  - module: mintnet.kubernetes.cometbft_wait
+  - plugin: mintnet.kubernetes.status_table
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Look at the network mintnet
+  mintnet.kubernetes.cometbft_info:
+    context: mintnet
+    network: mintnet
+  register: seen
+
+- name: Go on only with a healthy network
+  ansible.builtin.assert:
+    that: seen.network.healthy
+    fail_msg: "{{ seen.network.reasons | join('; ') }}"
+"""
+
+RETURN = r"""
+network:
+  description: What was seen.
+  returned: success
+  type: dict
+  contains:
+    network:
+      description: Name of the network.
+      type: str
+      sample: mintnet
+    exists:
+      description: Whether there is a StatefulSet of the network.
+      type: bool
+      sample: true
+    healthy:
+      description: Whether every node answers, all agree, and blocks are made.
+      type: bool
+      sample: true
+    reasons:
+      description: Why the network is not healthy.
+      type: list
+      elements: str
+      sample: ["tm-3: no machine takes it: 0/1 nodes are available"]
+    notes:
+      description: What is worth knowing of a network that may be healthy all the same.
+      type: list
+      elements: str
+      sample: ["scaled away: tm-4"]
+    chain_id:
+      description: Name of the chain, or null where there is no genesis yet.
+      type: str
+      sample: mintnet
+    height:
+      description: The greatest height that a node tells.
+      type: int
+      sample: 128
+    compared_height:
+      description: The greatest height whose block every node tells; at this height blocks are compared.
+      type: int
+      sample: 127
+    block_age:
+      description: Seconds since the newest block, by the API server's clock.
+      type: float
+      sample: 0.7
+    empty_blocks:
+      description: Whether blocks are made where there is no transaction.
+      type: bool
+      sample: true
+    power:
+      description: Voting power, in all (C(total)), of answering nodes (C(online)), C(needed) for a block, and C(short).
+      type: dict
+      sample: {total: 40, online: 40, needed: 27, short: 0}
+    genesis:
+      description: The public facts of the genesis, or null where there is none yet.
+      type: dict
+    namespace:
+      description: Whether the namespace exists, whether we made it, its phase and its Pod Security standard.
+      type: dict
+      sample: {exists: true, made: true, phase: Active, pod_security: restricted}
+    groups:
+      description: The StatefulSets of the network.
+      type: list
+      elements: dict
+    nodes:
+      description: Each node as it runs, or as it should.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: Name of the node and of its pod.
+          type: str
+          sample: tm-0
+        mode:
+          description: Whether it is a V(validator) or a V(full) node now.
+          type: str
+          sample: validator
+        power:
+          description: Its voting power.
+          type: int
+          sample: 10
+        answers:
+          description: Whether it answers over RPC.
+          type: bool
+          sample: true
+        height:
+          description: Its height.
+          type: int
+          sample: 128
+        catching_up:
+          description: Whether it still fetches blocks of the past.
+          type: bool
+          sample: false
+        peers:
+          description: How many peers it is connected to.
+          type: int
+          sample: 3
+        peers_expected:
+          description: How many it should be connected to.
+          type: int
+          sample: 3
+        peers_missing:
+          description: To which of them it is not.
+          type: list
+          elements: str
+          sample: []
+        block_id:
+          description: Hash of its block at RV(network.compared_height).
+          type: str
+          sample: 5CF56A8C3AA42B7AA9DD4F79CF3ABB5AA4AEBCE8C61C6B2B4A2C9B2A0F7A45C9
+        app_hash:
+          description: The application's hash in the same block.
+          type: str
+          sample: "0000000000000000"
+        node_id:
+          description: Its identity among peers.
+          type: str
+          sample: 5f9b7b5c1c1b1f8a4f2e8f2c9e7a9d6b3c4d5e6f
+        address:
+          description: Address of its validator key.
+          type: str
+          sample: E74FBE24164CFC4F88E311C3AC92E63D0DC310D8
+        version:
+          description: Version of CometBFT that it runs.
+          type: str
+          sample: 0.40.0
+        pod:
+          description: Phase of its pod, V(Terminating), or V(absent).
+          type: str
+          sample: Running
+        restarts:
+          description: How often its container was restarted.
+          type: int
+          sample: 0
+        age:
+          description: Seconds since its pod was started.
+          type: int
+          sample: 341
+        machine:
+          description: The machine that its pod runs on.
+          type: str
+          sample: mintnet-1
+        outdated:
+          description: Whether its pod was made from an older template than the newest.
+          type: bool
+          sample: false
+        reason:
+          description: What is wrong with it or worth knowing.
+          type: str
+          sample: ""
+    not_verified:
+      description: What the user of the context may not read.
+      type: list
+      elements: str
+      sample: []
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _cluster
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import read
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={**_cluster.ARGUMENT_SPEC, "network": {"type": "str", "required": True}},
+        supports_check_mode=True,
+    )
+    params = module.params
+    try:
+        network = read(Api(_cluster.connect(params["kubeconfig"], params["context"])), params["network"])
+    except MintnetError as error:
+        module.fail_json(msg=str(error), **error.result)
+    module.exit_json(changed=False, network=network)
+
+
+if __name__ == "__main__":
+    main()
