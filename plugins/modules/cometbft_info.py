@@ -166,6 +166,10 @@ network:
           description: Its identity among peers.
           type: str
           sample: 5f9b7b5c1c1b1f8a4f2e8f2c9e7a9d6b3c4d5e6f
+        node_id_expected:
+          description: The identity that its key gives it.
+          type: str
+          sample: 5f9b7b5c1c1b1f8a4f2e8f2c9e7a9d6b3c4d5e6f
         address:
           description: Address of its validator key.
           type: str
@@ -178,6 +182,10 @@ network:
           description: Phase of its pod, V(Terminating), or V(absent).
           type: str
           sample: Running
+        ready:
+          description: Whether the pod's readiness probe succeeds, that is, whether the node has caught up.
+          type: bool
+          sample: true
         restarts:
           description: How often its container was restarted.
           type: int

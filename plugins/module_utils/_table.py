@@ -1,0 +1,96 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A network's status as people read it: a row for each node, then the verdict."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._story import line
+
+Json = dict[str, t.Any]
+
+SHORT = 8
+NUMBERS = {"power", "height", "peers", "restarts", "age"}
+
+
+def table(network: Json) -> str:
+    """The whole status. Columns are as wide as they must be; the reason comes last, as it may be long."""
+    rows = [_row(node, network["compared_height"]) for node in network["nodes"]]
+    parts = [*_aligned(rows), ""] if rows else []
+    return "\n".join(parts + [line("network", _facts(network))] * bool(network["chain_id"]) + _verdict(network))
+
+
+def _row(node: Json, compared: int) -> dict[str, str]:
+    at = f"@{compared}" if compared else ""
+    answers = node["answers"]
+    return {
+        "node": node["name"],
+        "mode": node["mode"],
+        "power": str(node["power"]),
+        "height": _known(node["height"]),
+        "catching up": {True: "yes", False: "no", None: "-"}[node["catching_up"]],
+        "peers": f"{node['peers']} of {node['peers_expected']}" if answers else f"- of {node['peers_expected']}",
+        f"block{at}": _short(node["block_id"]),
+        f"app hash{at}": _short(node["app_hash"]),
+        "pod": node["pod"] if node["ready"] or node["pod"] != "Running" else "Running, not ready",
+        "restarts": str(node["restarts"]),
+        "age": duration(node["age"]),
+        "reason": node["reason"],
+    }
+
+
+def _known(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _short(value: str | None) -> str:
+    if value is None:
+        return "-"
+    return value[:SHORT] + "…" if len(value) > SHORT + 1 else value or "empty"
+
+
+def duration(seconds: int | None) -> str:
+    """An age in its two greatest units."""
+    if seconds is None:
+        return "-"
+    units = [(seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "m"), (seconds % 60, "s")]
+    while len(units) > 1 and not units[0][0]:
+        units.pop(0)
+    return "".join(f"{count}{unit}" for count, unit in units[:2] if count) or "0s"
+
+
+def _aligned(rows: list[dict[str, str]]) -> list[str]:
+    head = {name: name for name in rows[0]}
+    shown = [name for name in head if name != "reason" or any(row["reason"] for row in rows)]
+    widths = {name: max(len(row[name]) for row in [head, *rows]) for name in shown}
+    return [
+        "  ".join(
+            row[name].rjust(widths[name]) if name in NUMBERS else row[name].ljust(widths[name]) for name in shown
+        ).rstrip()
+        for row in [head, *rows]
+    ]
+
+
+def _facts(network: Json) -> str:
+    nodes = [node for node in network["nodes"] if node["reason"] != "scaled away"]
+    power = network["power"]
+    parts = [
+        network["network"] + (f", chain {network['chain_id']}" if network["chain_id"] != network["network"] else ""),
+        f"height {network['height']}",
+        f"{sum(node['answers'] for node in nodes)} of {len(nodes)} answering",
+        f"power {power['online']} of {power['total']} online, {power['needed']} needed",
+    ]
+    if network["block_age"] is not None:
+        parts.append(f"newest block {duration(max(0, int(network['block_age'])))} old")
+    return " · ".join(parts)
+
+
+def _verdict(network: Json) -> list[str]:
+    compared = f"all agree at height {network['compared_height']}" if network["compared_height"] else ""
+    verdict = f"healthy · {compared}" if network["healthy"] else "\n".join(["unhealthy", *network["reasons"]])
+    lines = [line("notes", "\n".join(network["notes"]))] if network["notes"] else []
+    if network["not_verified"]:
+        lines.append(line("unknown", "\n".join(network["not_verified"])))
+    return [*lines, line("verdict", verdict)]
