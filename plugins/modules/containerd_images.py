@@ -75,6 +75,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._containerd_images import Image, load, missing
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 
+NAMESPACE = ("--namespace", "k8s.io")
 ARGUMENT_SPEC = {
     "images": {
         "type": "list",
@@ -93,14 +94,15 @@ ARGUMENT_SPEC = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    ctr = [module.get_bin_path("ctr", required=True, opt_dirs=["/usr/local/bin"]), "--namespace", "k8s.io"]
+    # A check run may come before containerd is installed: then every image is missing.
+    ctr = module.get_bin_path("ctr", required=not module.check_mode, opt_dirs=["/usr/local/bin"])
     images = [Image(**one) for one in module.params["images"]]
     if folder := module.params["folder"]:
         images = [image._replace(path=f"{folder}/{image.sha256}") for image in images]
     try:
-        wanted = missing(images, ctr)
+        wanted = missing(images, [ctr, *NAMESPACE]) if ctr else images
         if wanted and not module.check_mode:
-            load(wanted, ctr, module.params["jobs"] or len(os.sched_getaffinity(0)))
+            load(wanted, [ctr, *NAMESPACE], module.params["jobs"] or len(os.sched_getaffinity(0)))
     except MintnetError as error:
         module.fail_json(msg=str(error))
     names = [image.image for image in wanted]
