@@ -101,7 +101,7 @@ def doubtful_names(names: Iterable[str], known: Known) -> list[str]:
     """Names that do not begin like ours, but hardly differ from one of ours."""
     doubts = []
     for name in sorted(names):
-        if name.startswith(("ansible_", *known.prefixes)) or "_" not in name.strip("_"):
+        if name.startswith(("_", "ansible_", *known.prefixes)) or "_" not in name.strip("_"):
             continue
         for near in difflib.get_close_matches(name, known.options, n=1, cutoff=0.92):
             doubts.append(f"{name} is not a variable of this collection; was {near} meant?")
