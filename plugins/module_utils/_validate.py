@@ -46,6 +46,8 @@ DNS_NAME = "a DNS name: DNS labels (a-z, 0-9, inner dashes) joined by dots, 253 
 SHOWN = 80
 
 _QUANTITY = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?\d+)?", re.ASCII)
+_RELEASE = re.compile(r"\d+\.\d+\.\d.*", re.ASCII)
+_ORDINAL = re.compile(r"-(0|[1-9]\d*)$", re.ASCII)
 _IMAGE = re.compile(
     r"([a-zA-Z0-9.-]+(:\d+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?", re.ASCII
 )
@@ -72,16 +74,24 @@ class Known:
 
 
 def read_known(roles: Path) -> Known:
-    """All entry points of all roles below the folder."""
+    """All entry points of all roles below the folder, with the defaults that the roles give."""
     options: dict[str, Spec] = {}
     prefixes = {"mintnet_"}
-    for file in sorted(roles.glob("*/meta/argument_specs.yml")):
-        prefixes.add(f"{file.parent.parent.name}_")
-        with file.open(encoding="utf-8") as stream:
-            document = yaml_load(stream)
-        for entry_point in document["argument_specs"].values():
-            options.update(entry_point.get("options") or {})
+    for role in sorted(roles.iterdir()):
+        defaults = _read(role / "defaults" / "main.yml")
+        for entry_point in _read(role / "meta" / "argument_specs.yml").get("argument_specs", {}).values():
+            for name, spec in (entry_point.get("options") or {}).items():
+                # A specification leaves out defaults that are computed and no text.
+                options[name] = {**spec, **({"default": defaults[name]} if name in defaults else {})}
+        prefixes.add(f"{role.name}_")
     return Known(options, frozenset(prefixes))
+
+
+def _read(file: Path) -> dict[str, t.Any]:
+    if not file.exists():
+        return {}
+    with file.open(encoding="utf-8") as stream:
+        return yaml_load(stream) or {}
 
 
 # Names
@@ -93,8 +103,16 @@ def unknown_names(names: Iterable[str], known: Known) -> list[str]:
     for name in sorted(names):
         if name in known.options or name in OWN or not name.startswith(tuple(known.prefixes)):
             continue
-        faults.append(f"{name}: there is no such variable{nearest(name, known.options)}")
+        faults.append(f"{name}: there is no such variable{_meant(name, known.options)}")
     return faults
+
+
+def _meant(name: str, options: Iterable[str]) -> str:
+    """'; did you mean X?' for the most similar name, or the names that are nearly as similar."""
+    rated = [(difflib.SequenceMatcher(None, name, option).ratio(), option) for option in options]
+    best = max(rated, default=(0.0, ""))[0]
+    close = [option for ratio, option in sorted(rated, reverse=True) if ratio > max(best - 0.04, 0.6)]
+    return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
 def doubtful_names(names: Iterable[str], known: Known) -> list[str]:
@@ -219,9 +237,22 @@ def chain_id(value: str) -> str | None:
 
 
 def version(value: str) -> str | None:
-    if line_of(value):
+    # The image's tag is made of it.
+    if line_of(value) and _RELEASE.fullmatch(value):
         return None
-    return f"a release of CometBFT {', '.join(LINES)}, such as 0.40.0 (in quotes: YAML reads 0.40 as the number 0.4)"
+    return f"a release of CometBFT {', '.join(LINES)}, in full, such as 0.40.0"
+
+
+def node(value: str) -> str | None:
+    return None if is_label(value) and _ORDINAL.search(value) else "the name of a node, such as tm-0"
+
+
+def resources(value: Mapping[t.Any, t.Any]) -> str | None:
+    sound = value.keys() <= {"requests", "limits"} and all(
+        isinstance(amounts, Mapping) and all(_QUANTITY.fullmatch(str(amount)) for amount in amounts.values())
+        for amounts in value.values()
+    )
+    return None if sound else "requests and limits, each of them quantities by name, such as {requests: {memory: 64Mi}}"
 
 
 def at_least(least: int) -> Check:
@@ -294,7 +325,14 @@ CHECKS: dict[str, Check] = {
     "cometbft_initial_height": between(1, MAX_INT64),
     "cometbft_volume_size": positive_quantity,
     "cometbft_storage_class": or_empty(dns_name),
+    "cometbft_resources": resources,
+    "cometbft_quota_headroom": at_least(0),
     "cometbft_timeout": at_least(1),
+    "cometbft_node": node,
+    "cometbft_container": dns_label,
+    "cometbft_tail": at_least(-1),
+    "cometbft_port": between(1, 65535),
+    "cometbft_seconds": at_least(0),
     "cometbft_kubeconfig": or_empty(file),
     "artifacts_cache_dir": folder,
     "artifacts_jobs": at_least(0),

@@ -35,7 +35,7 @@ def faults(variables: dict[str, t.Any]) -> list[str]:
 
 BAD: list[tuple[dict[str, t.Any], str]] = [
     # Names
-    ({"cometbft_node": 4}, "cometbft_node: there is no such variable; did you mean cometbft_nodes?"),
+    ({"cometbft_nodez": 4}, "cometbft_nodez: there is no such variable; did you mean cometbft_node or cometbft_nodes?"),
     ({"cometbft_validator": 4}, "did you mean cometbft_validators?"),
     ({"cometbft_chainid": "a"}, "did you mean cometbft_chain_id?"),
     ({"cometbft_blocktime": "1s"}, "did you mean cometbft_block_time?"),
@@ -92,8 +92,10 @@ BAD: list[tuple[dict[str, t.Any], str]] = [
     ({"cometbft_validators": 0}, "cometbft_validators = 0: must be 1 or more"),
     ({"cometbft_validators": 5}, "cometbft_validators = 5: must be at most cometbft_nodes, which is 4"),
     ({"cometbft_nodes": 2, "cometbft_validators": "3"}, "must be at most cometbft_nodes, which is 2"),
-    ({"cometbft_version": "0.37.2"}, "a release of CometBFT 0.38, 0.39, 0.40, such as 0.40.0"),
+    ({"cometbft_version": "0.37.2"}, "a release of CometBFT 0.38, 0.39, 0.40, in full, such as 0.40.0"),
     ({"cometbft_version": 0.4}, "cometbft_version = 0.4: must be a release of CometBFT"),
+    ({"cometbft_version": "v0.40.0"}, "a release of CometBFT 0.38, 0.39, 0.40, in full, such as 0.40.0"),
+    ({"cometbft_version": "0.40"}, "in full, such as 0.40.0"),
     ({"cometbft_version": "latest"}, "cometbft_version = 'latest': must be a release"),
     ({"cometbft_block_time": "1"}, "cometbft_block_time = '1': must be a duration, such as 500ms, 1s or 1m30s"),
     ({"cometbft_block_time": 1}, "cometbft_block_time = 1: must be a duration"),
@@ -120,6 +122,15 @@ BAD: list[tuple[dict[str, t.Any], str]] = [
         {"cometbft_version": "0.38.25", "cometbft_consensus_params": {"authority": {"authority": "a"}}},
         "cometbft_consensus_params.authority: only CometBFT 0.39, 0.40 has it",
     ),
+    ({"cometbft_resources": {"request": {"cpu": 1}}}, "must be requests and limits"),
+    ({"cometbft_resources": {"limits": {"memory": "much"}}}, "must be requests and limits"),
+    ({"cometbft_resources": {"limits": "1"}}, "must be requests and limits"),
+    ({"cometbft_node": 4}, "cometbft_node = 4: must be the name of a node, such as tm-0"),
+    ({"cometbft_node": "tm"}, "such as tm-0"),
+    ({"cometbft_port": 0}, "cometbft_port = 0: must be 1 to 65535"),
+    ({"cometbft_seconds": -1}, "cometbft_seconds = -1: must be 0 or more"),
+    ({"cometbft_output": "yaml"}, "cometbft_output = 'yaml': must be one of table, json"),
+    ({"cometbft_validators": None}, "cometbft_validators = nothing: must be a whole number"),
     ({"mintnet_machines": 0}, "mintnet_machines = 0: must be 1 or more"),
     ({"mintnet_home": "relative/folder"}, "mintnet_home = 'relative/folder': must be an absolute path"),
     ({"mintnet_home": f"{__file__}/below"}, f"must be a folder, and {__file__} is none"),
@@ -161,7 +172,7 @@ def test_bad_input_is_named(variables: dict[str, t.Any], message: str) -> None:
         {"cometbft_chain_id": "My Chain_1"},
         {"cometbft_chain_id": "ü" * 25},
         {"cometbft_version": "0.38.25"},
-        {"cometbft_version": "v0.39.4"},
+        {"cometbft_version": "0.39.4-rc.1"},
         {"cometbft_block_time": "500ms"},
         {"cometbft_block_time": "1m30.5s"},
         {"cometbft_block_time": "0s"},
@@ -177,6 +188,8 @@ def test_bad_input_is_named(variables: dict[str, t.Any], message: str) -> None:
         {"cometbft_ephemeral": "yes"},
         {"cometbft_config": {"mempool": {"size": 1}, "log_level": "info"}},
         {"cometbft_consensus_params": {"block": {"max_gas": 10}}},
+        {"cometbft_resources": {"requests": {"cpu": 1, "memory": "64Mi"}}},
+        {"cometbft_node": "tm-12", "cometbft_tail": -1},
         {"mintnet_confirm": "true"},
         {"mintnet_provider": "existing", "mintnet_context": "work"},
         {"mintnet_context": "work"},
@@ -201,7 +214,7 @@ def test_good_input_passes(variables: dict[str, t.Any]) -> None:
 
 def test_every_fault_is_found_at_once() -> None:
     variables = {
-        "cometbft_node": 4,
+        "cometbft_nodez": 4,
         "cometbft_nodes": 0,
         "cometbft_chain_id": "c" * 51,
         "cometbft_network": "A",
@@ -269,11 +282,14 @@ def test_entries_of_mappings_are_checked_at_any_depth() -> None:
     ]
 
 
-def test_known_is_read_from_all_entry_points(tmp_path: Path) -> None:
-    meta = tmp_path / "thing" / "meta"
+def test_known_is_read_from_all_entry_points_with_the_roles_defaults(tmp_path: Path) -> None:
+    meta, defaults = tmp_path / "a" / "meta", tmp_path / "a" / "defaults"
     meta.mkdir(parents=True)
+    defaults.mkdir()
     (meta / "argument_specs.yml").write_text(
-        "argument_specs: {main: {options: {thing_a: {type: int}}}, absent: {options: {thing_b: {}}}, none: {}}"
+        "argument_specs: {main: {options: {a_x: {type: int}}}, absent: {options: {a_y: {}}}, no: {}}"
     )
-    known = read_known(tmp_path)
-    assert known == Known({"thing_a": {"type": "int"}, "thing_b": {}}, frozenset({"mintnet_", "thing_"}))
+    (defaults / "main.yml").write_text("{a_x: '{{ 1 + 1 }}', a_z: 1}")
+    assert read_known(tmp_path) == Known(
+        {"a_x": {"type": "int", "default": "{{ 1 + 1 }}"}, "a_y": {}}, frozenset({"mintnet_", "a_"})
+    )
