@@ -54,6 +54,11 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     cluster.core.create_namespace({"metadata": {"name": NAMESPACE}})
     yield Place(cluster, {"kubeconfig": kubeconfig, "context": context, "namespace": NAMESPACE})
     cluster.core.delete_namespace(NAMESPACE)
+    for _attempt in range(120):
+        if cluster.find("waiting for its end", cluster.core.read_namespace, NAMESPACE) is None:
+            return
+        time.sleep(0.5)
+    raise AssertionError(f"namespace {NAMESPACE} does not end")
 
 
 # --- keys ------------------------------------------------------------------------------------------------------------
