@@ -60,10 +60,19 @@ def compare(live: Json, wanted: Wanted) -> Json:
 
 
 def _nodes(group: Json | None, wanted: Wanted) -> tuple[int, list[str], list[str]]:
-    """What kubectl scale did is kept and named; only a confirmation undoes it."""
-    if group is None or group["replicas"] in (wanted.nodes, group["nodes"]) or wanted.confirmed:
+    """What kubectl scale did is kept and named, and nodes are not taken away; only a confirmation does either."""
+    if group is None or group["replicas"] == wanted.nodes or wanted.confirmed:
         return wanted.nodes, [], []
     live, ours = group["replicas"], group["nodes"]
+    if live == ours:
+        if wanted.nodes > live:
+            return wanted.nodes, [], []
+        leaving = ", ".join(f"tm-{number}" for number in range(wanted.nodes, live))
+        fault = (
+            f"it runs {live} nodes, cometbft_nodes is {wanted.nodes}: set cometbft_nodes={live}, or confirm that "
+            f"{leaving} shall stop (CONFIRM=yes)"
+        )
+        return live, [], [fault]
     if wanted.nodes == ours:
         note = (
             f"the StatefulSet tm was scaled to {live} nodes by somebody else: kept "
