@@ -196,10 +196,17 @@ class _Report:
                 for item in seen.services
             ],
             "budget": self._budget(),
-            "not_verified": seen.not_verified,
+            "not_verified": seen.not_verified + self._left_alone(labels),
         }
 
     # What exists
+
+    def _left_alone(self, labels: Mapping[str, str]) -> list[str]:
+        """What a namespace of somebody else may lack, because setting it would hit what else runs there."""
+        if self.seen.namespace is None or labels.get(MANAGED[0]) == MANAGED[1]:
+            return []
+        enforced = labels.get("pod-security.kubernetes.io/enforce") or "nothing"
+        return [f"the namespace is not ours: it enforces {enforced} of Pod Security; quota and limits are its owner's"]
 
     def _group(self, workload: Json) -> Json:
         spec, metadata, status = workload["spec"], workload["metadata"], workload.get("status") or {}

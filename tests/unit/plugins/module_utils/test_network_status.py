@@ -107,6 +107,9 @@ def test_nothing_there(seen: Observed) -> None:
     assert empty["reasons"] == ["no network runs in namespace other"]
     assert not empty["exists"]
     assert not empty["namespace"]["made"]
+    assert empty["not_verified"] == [
+        "the namespace is not ours: it enforces nothing of Pod Security; quota and limits are its owner's"
+    ]
 
 
 def test_the_report_can_be_written_as_json(seen: Observed) -> None:
