@@ -58,7 +58,7 @@ class ActionModule(ActionBase):
             count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
             result.update(
                 failed=True,
-                msg="\n".join([f"Checking the variables: {count}; nothing was touched", *faults]),
+                msg="\n- ".join([f"Checking the variables: {count}; nothing was touched", *faults]),
                 hint="ansible-doc -t role mintnet.kubernetes.ROLE describes every variable of a role",
             )
         return result

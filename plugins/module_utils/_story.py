@@ -29,10 +29,10 @@ def clock(seconds: float) -> str:
 
 
 def wrap(text: str, columns: int) -> str:
-    """The text with every line folded to the story's column; its own line breaks and indents stay, words stay whole."""
+    """The text folded to the story's column. Its own lines, indents and items stay apart, and words stay whole."""
     folded: list[str] = []
     for row in text.expandtabs().splitlines():
-        indent = row[: len(row) - len(row.lstrip())]
+        indent = " " * (len(row) - len(row.lstrip().removeprefix("- ")))
         folded += textwrap.wrap(
             row,
             max(columns - WIDTH, 20),

@@ -40,7 +40,7 @@ def test_all_faults_stand_in_one_message(act: Act) -> None:
     assert len(result["faults"]) == 3
     assert result["msg"].splitlines() == [
         "Checking the variables: 3 faults; nothing was touched",
-        *result["faults"],
+        *(f"- {fault}" for fault in result["faults"]),
     ]
     assert "ansible-doc" in result["hint"]
 

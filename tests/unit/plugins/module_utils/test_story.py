@@ -32,13 +32,15 @@ def test_line_has_its_text_in_one_column() -> None:
 
 
 def test_wrap_folds_at_words_and_keeps_breaks_indents_and_long_words() -> None:
-    text = "one two three four five\n\n  six seven eight nine\n" + "x" * 40
+    text = "one two three four five\n\n  six seven eight nine\n- ten eleven twelve thirteen\n" + "x" * 40
     assert wrap(text, 30).splitlines() == [
         "one two three four",
         "five",
         "",
         "  six seven eight",
         "  nine",
+        "- ten eleven twelve",
+        "  thirteen",
         "x" * 40,
     ]
 
