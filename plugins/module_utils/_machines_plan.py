@@ -47,7 +47,7 @@ class Wanted:
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
     masked_units: Sequence[str] = ()
     commands: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    timeout: int = 60
+    timeout: int = 120
 
     def name(self, number: int) -> str:
         return f"{self.cluster}-{number}"

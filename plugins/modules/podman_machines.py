@@ -81,7 +81,7 @@ options:
   timeout:
     description: How many seconds all machines together may take to boot.
     type: int
-    default: 60
+    default: 120
 attributes:
   check_mode:
     support: full
@@ -225,7 +225,7 @@ ARGUMENT_SPEC = {
     "files": {"type": "dict", "default": {}},
     "masked_units": {"type": "list", "elements": "str", "default": []},
     "commands": {"type": "dict", "default": {}},
-    "timeout": {"type": "int", "default": 60},
+    "timeout": {"type": "int", "default": 120},
 }
 
 
