@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What may change on a network that lives, and what is refused."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._changes import (
+    Wanted,
+    compare,
+    min_available,
+    quantity,
+    times,
+)
+
+Json = dict[str, Any]
+
+ASKED: Json = {
+    "network": "mintnet",
+    "chain_id": "mintnet",
+    "nodes": 4,
+    "validators": 4,
+    "power": 10,
+    "volume_size": "2Gi",
+}
+LIVE: Json = {
+    "namespace": {"exists": True, "made": True, "phase": "Active"},
+    "groups": [
+        {
+            "name": "tm",
+            "replicas": 4,
+            "nodes": 4,
+            "ephemeral": False,
+            "volume_size": "2Gi",
+            "storage_class": "mintnet-local",
+        }
+    ],
+    "genesis": {
+        "chain_id": "mintnet",
+        "genesis_time": "2026-01-01T00:00:00Z",
+        "initial_height": 1,
+        "consensus_params": {
+            "block": {"max_bytes": "1048576", "max_gas": "-1"},
+            "validator": {"pub_key_types": ["ed25519"]},
+        },
+        "app_state": {"a": 1},
+        "validators": [{"name": f"tm-{n}", "address": f"A{n}", "power": 10} for n in range(4)],
+    },
+    "power": {"total": 40},
+    "nodes": [{"name": f"tm-{n}", "power": 10, "answers": True} for n in range(4)],
+}
+NOTHING: Json = {
+    "namespace": {"exists": False, "made": False, "phase": None},
+    "groups": [],
+    "genesis": None,
+    "power": {"total": 0},
+    "nodes": [],
+}
+
+
+def live(**group: Any) -> Json:
+    network = copy.deepcopy(LIVE)
+    network["groups"][0].update(group)
+    return network
+
+
+def asked(**other: Any) -> Wanted:
+    return Wanted(**{**ASKED, **other})
+
+
+def faults(network: Json, **other: Any) -> list[str]:
+    found = compare(network, asked(**other))["faults"]
+    assert isinstance(found, list)
+    return found
+
+
+def test_nothing_stands_in_the_way_of_a_first_network() -> None:
+    assert compare(NOTHING, asked()) == {"faults": [], "notes": [], "nodes": 4, "validators": 4}
+
+
+def test_the_same_again() -> None:
+    assert compare(live(), asked()) == {"faults": [], "notes": [], "nodes": 4, "validators": 4}
+
+
+def test_a_namespace_that_goes() -> None:
+    network = live()
+    network["namespace"]["phase"] = "Terminating"
+    assert faults(network) == ["the namespace mintnet is still being deleted: run again when it is gone"]
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"chain_id": "other"}, "it runs the chain mintnet, cometbft_chain_id is other: "),
+        ({"nodes": 6, "validators": 3}, "its genesis has 4 validators, cometbft_validators is 3 (cometbft_nodes 6): "),
+        ({"nodes": 7, "validators": 5}, "its genesis has 4 validators, cometbft_validators is 5: a genesis does not "),
+        ({"power": 7}, "its genesis gives power 10, cometbft_power is 7: "),
+        ({"genesis_time": "2026-01-02T00:00:00Z"}, "its genesis time is 2026-01-01T00:00:00Z, cometbft_genesis_time "),
+        ({"initial_height": 5}, "its initial height is 1, cometbft_initial_height is 5: "),
+        (
+            {"consensus_params": {"block": {"max_gas": 100}}},
+            "its genesis has block.max_gas = -1, cometbft_consensus_params says 100: ",
+        ),
+        ({"consensus_params": {"nonsense": {"a": 1}}}, "its genesis has nonsense.a = None, "),
+        ({"app_state": {"a": 2}}, "its genesis has another app_state than cometbft_app_state: "),
+        ({"ephemeral": True}, "its data is kept on claims, cometbft_ephemeral is true: "),
+        ({"volume_size": "3Gi"}, "its volumes have 2Gi, cometbft_volume_size is 3Gi: "),
+        ({"storage_class": "fast"}, "its storage class is mintnet-local, cometbft_storage_class is fast: "),
+    ],
+)
+def test_what_would_destroy_the_chain_is_refused(other: Json, said: str) -> None:
+    (fault,) = faults(live(), **other)
+    assert fault.startswith(said)
+
+
+def test_every_fault_is_told_at_once() -> None:
+    assert len(faults(live(), chain_id="other", power=7, volume_size="3Gi")) == 3
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"genesis_time": "2026-01-01T01:00:00+01:00"},
+        {"consensus_params": {"block": {"max_bytes": 1048576}, "validator": {"pub_key_types": ["ed25519"]}}},
+        {"app_state": {"a": 1}},
+        {"volume_size": "2048Mi"},
+        {"storage_class": "mintnet-local"},
+    ],
+)
+def test_the_same_written_otherwise(other: Json) -> None:
+    assert faults(live(), **other) == []
+
+
+def test_an_ephemeral_network_has_no_size() -> None:
+    network = live(ephemeral=True, volume_size=None, storage_class=None)
+    assert faults(network, ephemeral=True, volume_size="9Gi") == []
+    assert faults(network) == [
+        "its data is ephemeral, cometbft_ephemeral is false: volumes of a StatefulSet that exists cannot change: keep "
+        "it, or choose another cometbft_network"
+    ]
+
+
+def test_more_nodes_join_as_full_nodes() -> None:
+    changes = compare(live(), asked(nodes=6, validators=6))
+    assert (changes["faults"], changes["nodes"], changes["validators"]) == ([], 6, 4)
+    assert changes["notes"] == ["the genesis has 4 validators; further nodes join as full nodes: tm-4, tm-5"]
+    assert compare(live(), asked(nodes=6))["notes"] == []
+
+
+def test_what_kubectl_scale_did_is_kept_and_named() -> None:
+    changes = compare(live(replicas=6), asked())
+    assert (changes["faults"], changes["nodes"]) == ([], 6)
+    assert changes["notes"][0].startswith("the StatefulSet tm was scaled to 6 nodes by somebody else: kept ")
+    assert compare(live(replicas=6), asked(confirmed=True))["nodes"] == 4
+    assert compare(live(replicas=6), asked(nodes=6))["notes"] == []
+    (fault,) = faults(live(replicas=6), nodes=5)
+    assert fault.startswith("the StatefulSet tm was scaled to 6 nodes by somebody else, the last run gave it 4, ")
+
+
+def test_full_nodes_leave_only_when_confirmed() -> None:
+    network = live(replicas=6, nodes=6)
+    (fault,) = faults(network, nodes=5)
+    assert fault.startswith(
+        "it runs 6 nodes, cometbft_nodes is 5: set cometbft_nodes=6, or confirm that tm-5 shall stop"
+    )
+    assert compare(network, asked(nodes=5, confirmed=True))["nodes"] == 5
+
+
+def test_a_promoted_node_does_not_leave_even_when_confirmed() -> None:
+    network = live(replicas=5, nodes=5)
+    network["nodes"].append({"name": "tm-4", "power": 20, "answers": True})
+    network["power"]["total"] = 60
+    assert faults(network, confirmed=True) == [
+        "tm-4 holds 20 of 60 power: take its power away with a transaction of the app before it leaves"
+    ]
+    network["nodes"][-1].update(power=0)
+    assert faults(network, confirmed=True) == []
+
+
+@pytest.mark.parametrize(
+    ("powers", "stay"),
+    [
+        ([10], 1),
+        ([10] * 3, 3),
+        ([10] * 4, 3),
+        ([10] * 6, 5),
+        ([10] * 7, 5),
+        ([10] * 16, 11),
+        ([100, 1, 1, 1], 4),
+        ([30, 30, 20, 20, 1], 4),
+        ([5, 20, 20, 20, 20, 20], 5),
+    ],
+)
+def test_how_many_validators_must_stay(powers: list[int], stay: int) -> None:
+    assert min_available(powers) == stay
+    lost = len(powers) - stay
+    heaviest = sorted(powers, reverse=True)
+    assert sum(heaviest[:lost]) * 3 < sum(powers)
+    assert sum(heaviest[: lost + 1]) * 3 >= sum(powers)
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "product"),
+    [
+        ("50m", 8, "400m"),
+        ("50m", 20, "1"),
+        ("1", 7, "7"),
+        ("0.5", 3, "1500m"),
+        ("64Mi", 8, "512Mi"),
+        ("512Mi", 8, "4Gi"),
+        ("1Gi", 3, "3Gi"),
+        ("500M", 2, "1G"),
+        ("128974848", 2, "257949696"),
+    ],
+)
+def test_quantities(text: str, count: int, product: str) -> None:
+    assert times(text, count) == product
+    assert quantity(product) == quantity(text) * count
