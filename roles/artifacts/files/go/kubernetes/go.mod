@@ -1,9 +1,4 @@
-// This is a generated file. Do not edit directly.
-// Ensure you've carefully read
-// https://git.k8s.io/community/contributors/devel/sig-architecture/vendor.md
-// Run hack/pin-dependency.sh to change pinned dependency versions.
-// Run hack/update-vendor.sh to update go.mod files and the vendor directory.
-
+// Kubernetes' own requirements, with the modules that its repository holds as folders (staging) taken at their released versions.
 module mintnet.io/artifacts/kubernetes
 
 go 1.26.0
