@@ -53,7 +53,7 @@ def test_what_would_destroy_the_chain_is_refused(user: User, clone: Path, wish: 
     arguments = f"-e {wish}" + (" -e cometbft_validators=3" if wish == "cometbft_nodes=3" else "")
     run = user.run(f"make create ARGS='{arguments}'", clone, code=1)
     assert "Traceback" not in run.output
-    assert "reset" in run.output
+    assert "cometbft_network" in run.output
     assert (user.objects(), user.pods(), genesis(user)) == before
 
 
@@ -69,12 +69,23 @@ def test_growth_restarts_nobody(user: User, clone: Path) -> None:
     assert user.run(f"make create {arguments}", clone).changed == 0
 
 
-def test_scaling_by_hand_is_not_forced_back(user: User, clone: Path) -> None:
-    """Four are asked for, seven run: taking some away is not what create is for."""
+def test_fewer_nodes_are_refused(user: User, clone: Path) -> None:
+    before = user.objects(), user.pods()
+    run = user.run("make create", clone, code=1)
+    assert "cometbft_nodes=7" in run.output
+    assert (user.objects(), user.pods()) == before
+
+
+def test_scaling_by_hand_is_adopted(user: User, clone: Path) -> None:
+    """What kubectl scale did is named and kept; the new node gets the keys and the address that it lacks."""
     before = user.pods()
-    run = user.run("make create", clone, code=None)
-    assert user.pods() == before
-    assert "7" in run.output
+    user.kubectl(f"-n {NETWORK} scale statefulset tm --replicas=8")
+    run = user.run("make create ARGS='-e cometbft_nodes=7 -e cometbft_validators=4'", clone)
+    assert "8" in run.output
+    after = user.pods()
+    assert len(after) == 8
+    assert {name: after[name] for name in before} == before
+    user.agree()
 
 
 def test_settings_change_restarts_nobody(user: User, clone: Path) -> None:
