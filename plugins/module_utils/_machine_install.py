@@ -94,8 +94,8 @@ class Installation:
         if wanted.content is not None:
             content = wanted.content.encode()
             sha256 = hashlib.sha256(content).hexdigest()
-            before = path.read_bytes() if path.is_file() else None
-            same = before == content and stat.S_IMODE(path.lstat().st_mode) == wanted.mode
+            old_content = path.read_bytes() if path.is_file() else None
+            same = old_content == content and stat.S_IMODE(path.lstat().st_mode) == wanted.mode
         else:
             sha256 = wanted.sha256
             # Large files are not read again: size, time and mode tell.
@@ -109,16 +109,17 @@ class Installation:
                 {
                     "before_header": wanted.path,
                     "after_header": wanted.path,
-                    "before": (before or b"").decode(errors="replace"),
+                    "before": (old_content or b"").decode(errors="replace"),
                     "after": wanted.content,
                 }
             )
         else:
+            before = f"sha256 {known.sha256}\n" if known and known.holds(path) else "another file\n"
             self.diff.append(
                 {
                     "before_header": wanted.path,
                     "after_header": wanted.path,
-                    "before": f"sha256 {known.sha256}\n" if known else "",
+                    "before": before if os.path.lexists(path) else "",
                     "after": f"sha256 {sha256}\n",
                 }
             )
