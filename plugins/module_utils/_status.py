@@ -190,7 +190,7 @@ class _Report:
             },
             "groups": self.groups,
             "nodes": nodes,
-            "started": sorted(self.started),
+            "started": self.started,
             "services": [
                 {"name": item["metadata"]["name"], "cluster_ip": item["spec"].get("clusterIP", "")}
                 for item in seen.services

@@ -111,7 +111,7 @@ class Waiter:
             if genesis and node["height"] and node["power"] and node["name"] not in self._recorded
         }
         self._recorded |= new.keys()
-        new = {name: sha256 for name, sha256 in new.items() if name not in network["started"]}
+        new = {name: sha256 for name, sha256 in new.items() if network["started"].get(name) != sha256}
         if not new:
             return
         self.changed = True

@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looking at a network and waiting for it, over HTTP: a server answers with what a real cluster answered."""
+
+from __future__ import annotations
+
+import copy
+import json
+import threading
+from collections.abc import Iterator
+from datetime import datetime
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import yaml
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, Api
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError, connect
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import observe, read, running
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._rpc import RpcError, batch, call, pod_proxy
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._wait import NotReady, Waiter
+
+Json = dict[str, Any]
+RECORDED = json.loads((Path(__file__).parents[2] / "fixtures/network/running.json").read_text(encoding="utf-8"))
+LISTS = {KINDS[kind].path("mintnet"): kind for kind in RECORDED if kind in KINDS and kind != "Namespace"}
+
+
+class Recorded:
+    """What the server answers; a test changes it to tell another story."""
+
+    def __init__(self) -> None:
+        self.data: Json = copy.deepcopy(RECORDED)
+        self.refused: dict[str, int] = {}
+        self.silent: set[str] = set()
+        self.height = 164
+        self.rise = 0
+        self.requests: list[tuple[str, str, Any]] = []
+
+    def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        self.requests.append((method, path, body))
+        if path in self.refused:
+            return self.refused[path], {"reason": "Refused", "message": f"{path} is refused"}
+        if "/proxy/" in path:
+            return self.rpc(path.split("/pods/")[1].split(":")[0], body)
+        if method == "GET" and path == "/api/v1/namespaces/mintnet":
+            return 200, self.data["Namespace"]
+        if method == "GET" and path in LISTS:
+            return 200, {"items": self.data[LISTS[path]]}
+        if method == "GET" and path.endswith("/persistentvolumeclaims"):
+            return 200, {"items": []}
+        if method == "PATCH" and path.endswith("/configmaps/tm-started"):
+            return 200, body
+        return 404, {"reason": "NotFound", "message": f"{path} not found"}
+
+    def rpc(self, pod: str, body: Any) -> tuple[int, Any]:
+        if pod in self.silent:
+            return 503, {"reason": "ServiceUnavailable", "message": "dial tcp: connection refused"}
+        if isinstance(body, dict):
+            if body["method"] == "validators":
+                return 200, self.data["validators"]
+            return 200, {"id": 0, "error": {"message": "Internal error", "data": f"no {body['method']} here"}}
+        answers = copy.deepcopy(self.data["rpc"][pod])
+        self.height += self.rise
+        answers[0]["result"]["sync_info"]["latest_block_height"] = str(self.height)
+        return 200, answers[: len(body)]
+
+
+@pytest.fixture
+def recorded() -> Recorded:
+    return Recorded()
+
+
+@pytest.fixture
+def api(recorded: Recorded, tmp_path: Path) -> Iterator[Api]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_any(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            body = json.loads(self.rfile.read(length)) if length else None
+            status, answer = recorded.answer(self.command, urlsplit(self.path).path, body)
+            recorded.headers = dict(self.headers)  # type: ignore[attr-defined]
+            recorded.query = parse_qs(urlsplit(self.path).query)  # type: ignore[attr-defined]
+            data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+            self.send_response_only(status)
+            self.send_header("Date", format_datetime(datetime.fromisoformat(recorded.data["now"]), usegmt=False))
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = do_PATCH = handle_any
+
+        def log_message(self, *_args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    config = {
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+        "users": [{"name": "u", "user": {"token": "a-token"}}],
+        "contexts": [{"name": "ours", "context": {"cluster": "c", "user": "u"}}],
+    }
+    path = tmp_path / "kubeconfig"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    yield Api(connect(str(path), "ours"))
+    server.shutdown()
+    server.server_close()
+
+
+# Requests
+
+
+def test_the_users_credentials_go_along(api: Api, recorded: Recorded) -> None:
+    assert len(api.list("listing", "Pod", "mintnet", "a=b")) == 4
+    assert recorded.headers["authorization"] == "Bearer a-token"  # type: ignore[attr-defined]
+    assert recorded.query == {"labelSelector": ["a=b"]}  # type: ignore[attr-defined]
+
+
+def test_an_object_that_is_not_there(api: Api, recorded: Recorded) -> None:
+    assert api.get("reading", "Secret", "mintnet", "none") is None
+    recorded.refused["/api/v1/namespaces/mintnet/secrets/none"] = 403
+    with pytest.raises(
+        ClusterError, match=r"^reading: .* is refused \(403\); the user of context ours lacks"
+    ) as error:
+        api.get("reading", "Secret", "mintnet", "none")
+    assert error.value.status == 403
+
+
+def test_apply_is_the_servers_and_ours(api: Api, recorded: Recorded) -> None:
+    definition = {"kind": "ConfigMap", "metadata": {"name": "tm-started", "namespace": "mintnet"}, "data": {"a": "b"}}
+    assert api.apply("applying", definition, dry_run=True) == definition
+    assert recorded.headers["Content-Type"] == "application/apply-patch+yaml"  # type: ignore[attr-defined]
+    assert recorded.query["fieldManager"] == ["mintnet"]  # type: ignore[attr-defined]
+    assert recorded.query["dryRun"] == ["All"]  # type: ignore[attr-defined]
+
+
+def test_side_by_side_keeps_what_succeeded(api: Api) -> None:
+    found = api.side_by_side(
+        {
+            "good": lambda: api.get("reading", "Namespace", name="mintnet"),
+            "bad": lambda: api.request("asking", "GET", "/nowhere"),
+        }
+    )
+    assert isinstance(found["good"], dict)
+    assert isinstance(found["bad"], ClusterError)
+    assert found["bad"].status == 404
+    assert api.side_by_side({}) == {}
+
+
+def test_paths() -> None:
+    assert KINDS["StatefulSet"].path("n", "tm") == "/apis/apps/v1/namespaces/n/statefulsets/tm"
+    assert KINDS["Namespace"].path("ignored", "n") == "/api/v1/namespaces/n"
+    assert KINDS["Pod"].path() == "/api/v1/pods"
+
+
+# RPC
+
+
+def test_a_nodes_refusal_is_an_error_in_words(api: Api) -> None:
+    with pytest.raises(RpcError, match=r"^block: no block here$"):
+        call(pod_proxy(api, "mintnet", "tm-0"), "block", height="5")
+
+
+def test_a_batch_keeps_its_order_and_its_errors() -> None:
+    def transport(body: Any) -> Any:
+        return [{"id": 1, "error": {"message": "no", "data": ""}}, {"id": 0, "result": {"a": 1}}]
+
+    good, bad, missing = batch(transport, [("a", {}), ("b", {}), ("c", {})])
+    assert good == {"a": 1}
+    assert str(bad) == "b: no"
+    assert str(missing) == "c: no result in the answer"
+    with pytest.raises(RpcError, match="a batch of 1 calls"):
+        batch(lambda _body: {"error": "too large"}, [("a", {})])
+
+
+def test_an_answer_that_is_no_json(api: Api, recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded, "rpc", lambda _pod, _body: (200, b"<html>"))
+    with pytest.raises(ClusterError, match="the answer is no JSON"):
+        call(pod_proxy(api, "mintnet", "tm-0"), "status")
+
+
+# Looks
+
+
+def test_one_look(api: Api, recorded: Recorded) -> None:
+    network = read(api, "mintnet")
+    assert network["healthy"], network["reasons"]
+    assert network["height"] == 164
+    # One request for each kind, one for each node, and one for the validators; no events, as nothing is wrong.
+    assert len(recorded.requests) == 6 + 4 + 1
+    assert not any("secrets" in path for _method, path, _body in recorded.requests)
+
+
+def test_events_are_read_where_a_node_is_silent(api: Api, recorded: Recorded) -> None:
+    recorded.silent = {"tm-3"}
+    network = read(api, "mintnet")
+    (reason,) = network["reasons"]
+    assert reason.startswith("tm-3: does not answer: asking tm-3 over RPC: dial tcp: connection refused (503)")
+    assert any(path.endswith("/events") for _method, path, _body in recorded.requests)
+
+
+def test_a_container_that_does_not_run_is_not_asked(api: Api, recorded: Recorded) -> None:
+    recorded.data["Pod"][0]["status"]["containerStatuses"][0]["state"] = {"waiting": {"reason": "PodInitializing"}}
+    name = recorded.data["Pod"][0]["metadata"]["name"]
+    assert name not in observe(api, "mintnet").answers
+    assert running(api, "mintnet") == ["tm-1", "tm-2", "tm-3"]
+
+
+def test_what_a_user_may_not_read_is_said(api: Api, recorded: Recorded) -> None:
+    recorded.refused["/api/v1/namespaces/mintnet"] = 403
+    recorded.refused["/apis/policy/v1/namespaces/mintnet/poddisruptionbudgets"] = 403
+    network = read(api, "mintnet")
+    assert network["healthy"]
+    assert "Namespace: reading it is forbidden" in network["not_verified"]
+    assert "PodDisruptionBudget: reading it is forbidden" in network["not_verified"]
+
+
+def test_a_server_in_trouble_is_an_error(api: Api, recorded: Recorded) -> None:
+    recorded.refused["/apis/apps/v1/namespaces/mintnet/statefulsets"] = 500
+    with pytest.raises(ClusterError, match=r"^reading the network mintnet: "):
+        read(api, "mintnet")
+
+
+def test_no_namespace(api: Api, recorded: Recorded) -> None:
+    recorded.refused["/api/v1/namespaces/mintnet"] = 404
+    for kind in ("StatefulSet", "Pod", "ConfigMap", "Service", "PodDisruptionBudget"):
+        recorded.data[kind] = []
+    network = read(api, "mintnet")
+    assert not network["exists"]
+    assert not network["namespace"]["exists"]
+
+
+# Waiting
+
+
+def wait(api: Api, timeout: float = 0.5, read_only: bool = False) -> tuple[Waiter, Json, list[str]]:
+    told: list[str] = []
+    waiter = Waiter(api, "mintnet", told.append, read_only=read_only)
+    return waiter, waiter.wait(timeout, 0.01), told
+
+
+def patches(recorded: Recorded) -> list[Json]:
+    return [body for method, _path, body in recorded.requests if method == "PATCH"]
+
+
+def test_a_chain_that_lives_is_ready_at_once(api: Api, recorded: Recorded) -> None:
+    waiter, network, told = wait(api)
+    assert network["healthy"]
+    assert told == ["4 of 4 running · 4 of 4 answering · height 164"]
+    assert not waiter.changed
+    assert patches(recorded) == []
+
+
+def test_who_has_started_is_recorded_once(api: Api, recorded: Recorded) -> None:
+    started = next(item for item in recorded.data["ConfigMap"] if item["metadata"]["name"] == "tm-started")
+    sha256 = started["data"].pop("tm-2")
+    waiter, _network, _told = wait(api)
+    assert waiter.changed
+    assert patches(recorded) == [{"data": {"tm-2": sha256}}]
+
+
+def test_a_record_of_an_earlier_chain_is_replaced(api: Api, recorded: Recorded) -> None:
+    started = next(item for item in recorded.data["ConfigMap"] if item["metadata"]["name"] == "tm-started")
+    sha256 = started["data"]["tm-1"]
+    started["data"]["tm-1"] = "an earlier genesis"
+    wait(api)
+    assert patches(recorded) == [{"data": {"tm-1": sha256}}]
+
+
+def test_a_look_without_changes_records_nothing(api: Api, recorded: Recorded) -> None:
+    recorded.data["ConfigMap"] = [
+        item for item in recorded.data["ConfigMap"] if item["metadata"]["name"] != "tm-started"
+    ]
+    waiter, _network, _told = wait(api, read_only=True)
+    assert waiter.changed
+    assert {method for method, path, _body in recorded.requests if "proxy" not in path} == {"GET"}
+
+
+def test_the_record_is_made_where_there_is_none(api: Api, recorded: Recorded) -> None:
+    recorded.data["ConfigMap"] = [
+        item for item in recorded.data["ConfigMap"] if item["metadata"]["name"] != "tm-started"
+    ]
+    recorded.refused["/api/v1/namespaces/mintnet/configmaps/tm-started"] = 404
+    with pytest.raises(ClusterError, match="recording started validators"):
+        wait(api)  # this server makes nothing
+    method, path, body = recorded.requests[-1]
+    assert (method, path) == ("POST", "/api/v1/namespaces/mintnet/configmaps")
+    assert body["metadata"]["labels"]["mintnet.io/network"] == "mintnet"
+    assert sorted(body["data"]) == ["tm-0", "tm-1", "tm-2", "tm-3"]
+
+
+def test_an_older_chain_is_ready_when_its_height_has_risen(api: Api, recorded: Recorded) -> None:
+    recorded.data["now"] = "2026-11-24T02:01:05+00:00"  # the last block is not of just now, but not late either
+    recorded.rise = 1
+    _waiter, network, told = wait(api)
+    assert network["height"] > 165
+    assert told[0].startswith("4 of 4 running")
+
+
+def test_a_height_that_does_not_rise_is_not_ready(api: Api, recorded: Recorded) -> None:
+    recorded.data["now"] = "2026-11-24T02:01:05+00:00"
+    with pytest.raises(NotReady, match="the heights do not rise"):
+        wait(api, timeout=0.05)
+
+
+def test_when_the_time_is_over_the_last_state_is_returned(api: Api, recorded: Recorded) -> None:
+    recorded.silent = {"tm-0", "tm-1"}
+    with pytest.raises(NotReady, match=r"2 of 4 answering.*the quorum is short by 7 power") as error:
+        wait(api, timeout=0.05)
+    assert error.value.result["network"]["power"]["online"] == 20
+
+
+def test_there_is_nothing_to_wait_for(api: Api, recorded: Recorded) -> None:
+    recorded.data["StatefulSet"] = []
+    with pytest.raises(NotReady, match="no network runs in namespace mintnet; create it first"):
+        wait(api)
