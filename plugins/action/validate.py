@@ -39,8 +39,7 @@ class ActionModule(ActionBase):
         )[1]["machines"]
 
         known = _validate.read_known(COLLECTION / "roles")
-        faults = lacking()
-        faults += self._faults(task_vars, known, undefined_is_fault=True)
+        faults = self._faults(task_vars, known, undefined_is_fault=True)
         names = set(task_vars)
         of_machines: dict[str, list[str]] = {}
         for machine in machines:
@@ -53,14 +52,14 @@ class ActionModule(ActionBase):
         for doubt in _validate.doubtful_names(names, known):
             display.warning(doubt)
 
+        if faults:
+            result["hint"] = "ansible-doc -t role mintnet.kubernetes.ROLE describes every variable of a role"
+        faults = [*lacking(), *faults]
         result.update(changed=False, faults=faults)
         if faults:
             count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-            result.update(
-                failed=True,
-                msg="\n- ".join([f"Checking the variables: {count}; nothing was touched", *faults]),
-                hint="ansible-doc -t role mintnet.kubernetes.ROLE describes every variable of a role",
-            )
+            message = f"Checking the variables and the controller: {count}; nothing was touched"
+            result.update(failed=True, msg="\n- ".join([message, *faults]))
         return result
 
     def _faults(self, variables: Mapping[str, Any], known: _validate.Known, undefined_is_fault: bool) -> list[str]:

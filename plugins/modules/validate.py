@@ -52,7 +52,7 @@ faults:
     - "cometbft_validators = 5: must be at most cometbft_nodes, which is 4"
 hint:
   description: What to do next.
-  returned: on failure
+  returned: when variables have faults
   type: str
   sample: ansible-doc -t role mintnet.kubernetes.ROLE describes every variable of a role
 """
