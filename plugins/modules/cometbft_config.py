@@ -85,30 +85,36 @@ sha256:
 """
 
 import hashlib
+import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._config import render
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 
+SPEC: dict[str, t.Any] = {
+    "argument_spec": {
+        "version": {"type": "str", "required": True},
+        "block_time": {"type": "str", "default": "1s"},
+        "proxy_app": {"type": "str", "default": "persistent_kvstore"},
+        "settings": {"type": "dict", "default": {}},
+    },
+}
+
+
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    config = render(
+        params["version"], params["settings"], block_time=params["block_time"], proxy_app=params["proxy_app"]
+    )
+    return {"changed": False, "config": config, "sha256": hashlib.sha256(config.encode()).hexdigest()}
+
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "version": {"type": "str", "required": True},
-            "block_time": {"type": "str", "default": "1s"},
-            "proxy_app": {"type": "str", "default": "persistent_kvstore"},
-            "settings": {"type": "dict", "default": {}},
-        },
-        supports_check_mode=True,
-    )
-    params = module.params
+    module = AnsibleModule(**SPEC, supports_check_mode=True)
     try:
-        config = render(
-            params["version"], params["settings"], block_time=params["block_time"], proxy_app=params["proxy_app"]
-        )
+        result = run(module.params, module.check_mode)
     except MintnetError as error:
         module.fail_json(msg=str(error), **error.result)
-    module.exit_json(changed=False, config=config, sha256=hashlib.sha256(config.encode()).hexdigest())
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

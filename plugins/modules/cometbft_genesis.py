@@ -244,7 +244,7 @@ def _store(params: dict[str, t.Any]) -> Store | None:
     return None
 
 
-def _run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     asked = _request(params, check_mode)
     store = _store(params)
     outcome = settle(store, asked, dry_run=check_mode)
@@ -264,36 +264,38 @@ def _run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     }
 
 
+_PUB_KEY = {"type": {"type": "str", "required": True}, "value": {"type": "str", "required": True}}
+_VALIDATOR = {
+    "name": {"type": "str", "default": ""},
+    "pub_key": {"type": "dict", "options": _PUB_KEY},
+    "address": {"type": "str"},
+    "power": {"type": "int"},
+}
+SPEC: dict[str, t.Any] = {
+    "argument_spec": {
+        **_cluster.ARGUMENT_SPEC,
+        "namespace": {"type": "str"},
+        "config_map": {"type": "str"},
+        "group": {"type": "str", "default": "tm"},
+        "labels": {"type": "dict", "default": {}},
+        "path": {"type": "path"},
+        "version": {"type": "str", "required": True},
+        "chain_id": {"type": "str", "required": True},
+        "genesis_time": {"type": "str"},
+        "initial_height": {"type": "int", "default": 1},
+        "validators": {"type": "list", "elements": "dict", "required": True, "options": _VALIDATOR},
+        "power": {"type": "int", "default": 10},
+        "consensus_params": {"type": "dict", "default": {}},
+        "app_state": {"type": "dict", "default": {}},
+    },
+    "mutually_exclusive": [("namespace", "path")],
+}
+
+
 def main() -> None:
-    pub_key = {"type": {"type": "str", "required": True}, "value": {"type": "str", "required": True}}
-    validator = {
-        "name": {"type": "str", "default": ""},
-        "pub_key": {"type": "dict", "options": pub_key},
-        "address": {"type": "str"},
-        "power": {"type": "int"},
-    }
-    module = AnsibleModule(
-        argument_spec={
-            **_cluster.ARGUMENT_SPEC,
-            "namespace": {"type": "str"},
-            "config_map": {"type": "str"},
-            "group": {"type": "str", "default": "tm"},
-            "labels": {"type": "dict", "default": {}},
-            "path": {"type": "path"},
-            "version": {"type": "str", "required": True},
-            "chain_id": {"type": "str", "required": True},
-            "genesis_time": {"type": "str"},
-            "initial_height": {"type": "int", "default": 1},
-            "validators": {"type": "list", "elements": "dict", "required": True, "options": validator},
-            "power": {"type": "int", "default": 10},
-            "consensus_params": {"type": "dict", "default": {}},
-            "app_state": {"type": "dict", "default": {}},
-        },
-        mutually_exclusive=[("namespace", "path")],
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(**SPEC, supports_check_mode=True)
     try:
-        result = _run(module.params, module.check_mode)
+        result = run(module.params, module.check_mode)
     except MintnetError as error:
         module.fail_json(msg=str(error), **error.result)
     module.exit_json(**result)

@@ -213,24 +213,31 @@ network:
       sample: []
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _cluster
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import read
 
+SPEC: dict[str, t.Any] = {
+    "argument_spec": {**_cluster.ARGUMENT_SPEC, "network": {"type": "str", "required": True}},
+}
+
+
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    api = Api(_cluster.connect(params["kubeconfig"], params["context"]))
+    return {"changed": False, "network": read(api, params["network"])}
+
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={**_cluster.ARGUMENT_SPEC, "network": {"type": "str", "required": True}},
-        supports_check_mode=True,
-    )
-    params = module.params
+    module = AnsibleModule(**SPEC, supports_check_mode=True)
     try:
-        network = read(Api(_cluster.connect(params["kubeconfig"], params["context"])), params["network"])
+        result = run(module.params, module.check_mode)
     except MintnetError as error:
         module.fail_json(msg=str(error), **error.result)
-    module.exit_json(changed=False, network=network)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -221,7 +221,7 @@ def _lines(nodes: list[NodeKeys]) -> str:
     )
 
 
-def _run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     names = _names(params)
     outcome = ensure(_place(params), names, dry_run=check_mode)
     validators = len(names) if params["validators"] is None else params["validators"]
@@ -241,25 +241,27 @@ def _run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     return result
 
 
+SPEC: dict[str, t.Any] = {
+    "argument_spec": {
+        **_cluster.ARGUMENT_SPEC,
+        "namespace": {"type": "str"},
+        "secret": {"type": "str", "no_log": False},
+        "labels": {"type": "dict", "default": {}},
+        "directory": {"type": "path"},
+        "group": {"type": "str", "default": "tm"},
+        "count": {"type": "int"},
+        "nodes": {"type": "list", "elements": "str"},
+        "validators": {"type": "int"},
+    },
+    "mutually_exclusive": [("namespace", "directory"), ("count", "nodes")],
+    "required_one_of": [("namespace", "directory"), ("count", "nodes")],
+}
+
+
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **_cluster.ARGUMENT_SPEC,
-            "namespace": {"type": "str"},
-            "secret": {"type": "str", "no_log": False},
-            "labels": {"type": "dict", "default": {}},
-            "directory": {"type": "path"},
-            "group": {"type": "str", "default": "tm"},
-            "count": {"type": "int"},
-            "nodes": {"type": "list", "elements": "str"},
-            "validators": {"type": "int"},
-        },
-        mutually_exclusive=[("namespace", "directory"), ("count", "nodes")],
-        required_one_of=[("namespace", "directory"), ("count", "nodes")],
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(**SPEC, supports_check_mode=True)
     try:
-        result = _run(module.params, module.check_mode)
+        result = run(module.params, module.check_mode)
     except MintnetError as error:
         module.fail_json(msg=str(error), **error.result)
     module.exit_json(**result)

@@ -1,0 +1,44 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs a module's work in Ansible's own process.
+
+These modules work on the controller whatever the host. Shipping each of them to an interpreter that then imports the
+Kubernetes client anew takes several times as long as the work itself.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+
+try:
+    # Ansible loads action plugins before it forks: imported here, every later task has it already.
+    import kubernetes.client
+    import kubernetes.config  # noqa: F401
+except ImportError:
+    pass  # said in words where a cluster is reached
+
+
+class InProcess(ActionBase):
+    """``module`` has the arguments' ``SPEC`` and ``run(params, check_mode)``, which its own main() uses as well."""
+
+    TRANSFERS_FILES = False
+
+    module: ModuleType
+    #: With this option given the work is on the host, and the module goes there.
+    on_host_with: str | None = None
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        if self.on_host_with and self._task.args.get(self.on_host_with) is not None:
+            return {**result, **self._execute_module(task_vars=task_vars)}
+        args = self.validate_argument_spec(**self.module.SPEC)[1]
+        try:
+            result.update(self.module.run(args, self._task.check_mode))
+        except MintnetError as error:
+            result.update(error.result, failed=True, changed=False, msg=str(error))
+        return result
