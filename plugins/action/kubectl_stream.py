@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import re
+import selectors
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ display = Display()
 
 #: Seconds that kubectl gets to end by itself.
 GRACE = 3.0
+#: Seconds between two looks at whether it should go on.
+LOOK = 0.2
 
 
 class ActionModule(ActionBase):
@@ -96,49 +100,63 @@ def access(args: dict[str, Any]) -> list[str]:
 
 
 def stream(command: list[str], timeout: float, show: Callable[[str], None]) -> dict[str, Any]:
-    """Show each line as it comes, until the program ends or its time is over."""
+    """Show each line as it comes, until the program ends, its time is over, or the playbook was killed."""
+    deadline, playbook = time.monotonic() + (timeout or math.inf), os.getppid()
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
         process_group=0,
         preexec_fn=dies_with(os.getpid()),
     )
-    if process.stdout is None or process.stderr is None:
-        raise MintnetError("running kubectl: its output cannot be read")
-    complaints: list[str] = []
-    reader = threading.Thread(target=lambda: complaints.extend(process.stderr or ()), daemon=True)
-    over = threading.Event()
-
-    def expire() -> None:
-        over.set()
-        end(process)
-
-    timer = threading.Timer(timeout, expire) if timeout else None
-    lines = 0
+    lines, complaints, over = 0, "", False
     try:
-        reader.start()
-        if timer:
-            timer.start()
-        for row in process.stdout:
-            lines += 1
-            show(row.rstrip("\n"))
-        code = process.wait()
+        for error, row in rows(process):
+            if row is None:
+                over = time.monotonic() > deadline or os.getppid() != playbook
+                if over:
+                    break
+            elif error:
+                complaints += f" {row}"
+            else:
+                lines += 1
+                show(row)
+        else:
+            process.wait()
     finally:
-        if timer:
-            timer.cancel()
         end(process)
-    reader.join(GRACE)
-    if code and not over.is_set():
-        cause = " ".join("".join(complaints).split()) or f"it ended with {code}"
-        raise MintnetError(f"running {shlex.join(command)}: {cause}", rc=code, lines=lines)
-    return {"rc": code, "lines": lines, "timed_out": over.is_set()}
+    if process.returncode and not over:
+        cause = " ".join(complaints.split()) or f"it ended with {process.returncode}"
+        raise MintnetError(f"running {shlex.join(command)}: {cause}", rc=process.returncode)
+    return {"lines": lines, "timed_out": over}
 
 
-def end(process: subprocess.Popen[str]) -> None:
+def rows(process: subprocess.Popen[bytes]) -> Iterator[tuple[bool, str | None]]:
+    """Lines of both outputs, with whether they are complaints, and None again and again between them.
+
+    Nothing here is a thread: the kernel may give a thread the signals by which Ansible ends us, and then they are lost.
+    """
+    complaints = process.stderr.fileno() if process.stderr else -1
+    rest: dict[int, bytes] = {}
+    with selectors.DefaultSelector() as selector:
+        for pipe in filter(None, (process.stdout, process.stderr)):
+            selector.register(pipe, selectors.EVENT_READ)
+        while selector.get_map():
+            for key, _events in selector.select(LOOK):
+                part = os.read(key.fd, 65536)
+                *whole, last = (rest.pop(key.fd, b"") + part).split(b"\n")
+                if part:
+                    rest[key.fd] = last
+                else:
+                    selector.unregister(key.fileobj)
+                    whole += [last] if last else []
+                for row in whole:
+                    yield key.fd == complaints, row.decode(errors="replace")
+            yield False, None
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
     """The program and what it started, politely first."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is not None:

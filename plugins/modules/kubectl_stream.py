@@ -78,17 +78,17 @@ EXAMPLES = r"""
 RETURN = r"""
 rc:
   description: Exit status of C(kubectl).
-  returned: when it was run
+  returned: when it failed
   type: int
-  sample: 0
+  sample: 1
 lines:
   description: How many lines it printed.
-  returned: when it was run
+  returned: when it did not fail
   type: int
   sample: 100
 timed_out:
   description: Whether it was ended because the time was over.
-  returned: when it was run
+  returned: when it did not fail
   type: bool
   sample: false
 """
