@@ -17,7 +17,7 @@ options = $(if $(INVENTORY), -i $(call quote,$(INVENTORY)))$(if $(NETWORK), -e $
 
 create: venv  ## from nothing, machines or a cluster to a network that makes blocks
 	$(playbook)
-status: venv  ## one table and a verdict                      WATCH=yes QUERY='nodes[].height'
+status: venv  ## one table and a verdict                      QUERY='nodes[].height'
 	$(playbook)
 logs: venv  ## a node's log                                 NODE=tm-0 CONTAINER=tm WATCH=yes
 	$(playbook)
