@@ -7,6 +7,11 @@ from __future__ import annotations
 from ansible_collections.mintnet.kubernetes.plugins.modules import cometbft_genesis
 from ansible_collections.mintnet.kubernetes.plugins.plugin_utils._in_process import InProcess
 
+try:
+    from kubernetes.client import CoreV1Api  # noqa: F401 - slow to load: once, before Ansible forks
+except ImportError:
+    pass  # said in words where a cluster is reached
+
 
 class ActionModule(InProcess):
     module = cometbft_genesis

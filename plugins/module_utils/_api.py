@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from urllib.parse import quote, urlencode
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import TIMEOUT, Cluster, ClusterError
@@ -94,10 +95,16 @@ class Api:
         timeout: tuple[float, float] = TIMEOUT,
     ) -> Answer:
         """One request. ``doing`` begins the message of the ClusterError that whatever goes wrong becomes."""
-        answer: Answer = self.cluster.call(
-            doing, self._send, method, path, query, body, content_type, _request_timeout=timeout
+        send = partial(
+            self.cluster.call, doing, self._send, method, path, query, body, content_type, _request_timeout=timeout
         )
-        return answer
+        try:
+            return t.cast(Answer, send())
+        except ClusterError as error:
+            if method != "GET" or error.status is not None:
+                raise
+        # No answer at all, of a server that is overloaded or was just away: reading once more does no harm.
+        return t.cast(Answer, send())
 
     def _send(
         self,
@@ -121,7 +128,7 @@ class Api:
             configuration.host + path + (f"?{urlencode(query)}" if query else ""),
             headers=headers,
             body=None if body is None else json.dumps(body),
-            timeout=Timeout(*_request_timeout),
+            timeout=Timeout(connect=_request_timeout[0], read=_request_timeout[1]),
             retries=False,
         )
         if response.status >= 400:

@@ -12,6 +12,7 @@ import json
 import os
 import typing as t
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError, MissingLibraryError
@@ -39,12 +40,18 @@ class ClusterError(MintnetError):
 
 
 class Cluster:
-    """A client for one context. ``core`` is the CoreV1Api; other groups are made from ``api``."""
+    """A client for one context."""
 
-    def __init__(self, api: t.Any, core: t.Any, context: str) -> None:
+    def __init__(self, api: t.Any, context: str) -> None:
         self.api = api
-        self.core = core
         self.context = context
+
+    @cached_property
+    def core(self) -> t.Any:
+        """The CoreV1Api, made only where it is used: its hundreds of models take longer to load than a request."""
+        from kubernetes.client import CoreV1Api
+
+        return CoreV1Api(self.api)
 
     @property
     def server(self) -> str:
@@ -96,8 +103,7 @@ class Cluster:
 def connect(kubeconfig: str | None, context: str | None) -> Cluster:
     """A client for ``context`` of ``kubeconfig`` (default: $KUBECONFIG, else ~/.kube/config). Sends no request."""
     try:
-        from kubernetes import client
-        from kubernetes.config import new_client_from_config
+        from kubernetes import config
     except ImportError as error:
         raise MissingLibraryError("kubernetes>=31.0.0", "reaching the cluster", error) from error
 
@@ -110,14 +116,14 @@ def connect(kubeconfig: str | None, context: str | None) -> Cluster:
         raise ClusterError(f"{doing}: no context is named; {_choose_from(path)}")
     try:
         # persist_config would write refreshed tokens into the user's file.
-        api = new_client_from_config(config_file=path, context=context, persist_config=False)
+        api = config.new_client_from_config(config_file=path, context=context, persist_config=False)
     except Exception as error:  # the library lets through whatever a malformed file provokes
         names = _context_names(path)
         if names is not None and context not in names:
             raise ClusterError(f"{doing}: it has no context {context}; {_choose_from(path)}") from error
         cause = " ".join(str(error).split())
         raise ClusterError(f"{doing}: context {context} cannot be used: {cause}; repair or replace the file") from error
-    return Cluster(api, client.CoreV1Api(api), context)
+    return Cluster(api, context)
 
 
 def _choose_from(path: str) -> str:

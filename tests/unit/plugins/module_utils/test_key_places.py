@@ -217,7 +217,9 @@ def api() -> Api:
 
 def secret(api: Api) -> Secret:
     client = SimpleNamespace(configuration=SimpleNamespace(host="https://api"))
-    return Secret(Cluster(client, api, "test"), "net", "tm-keys", {"tm": "tm"})
+    cluster = Cluster(client, "test")
+    cluster.core = api
+    return Secret(cluster, "net", "tm-keys", {"tm": "tm"})
 
 
 def test_secret_is_made_once(api: Api) -> None:
