@@ -52,7 +52,7 @@ def apply(api: Api, definitions: Sequence[Json], optional: Collection[str], *, d
         }
     )
     outcome = Applied()
-    missing = _missing_namespaces(api, definitions, there) if dry_run else set()
+    missing = _missing_namespaces(api, definitions) if dry_run else set()
     for wave in _waves(definitions):
         # The server cannot say what would become of an object in a namespace that it does not have.
         planned = [item for item in wave if item["metadata"].get("namespace") in missing]
@@ -68,7 +68,7 @@ def apply(api: Api, definitions: Sequence[Json], optional: Collection[str], *, d
 def _note(
     outcome: Applied,
     wave: Sequence[Json],
-    there: dict[Key, Json | None | ClusterError],
+    there: dict[Key, Json | ClusterError | None],
     results: dict[Key, Json | ClusterError],
     optional: Collection[str],
 ) -> None:
@@ -112,9 +112,7 @@ def _check(definitions: Sequence[Json]) -> None:
         raise FaultsError("reading the definitions", faults)
 
 
-def _missing_namespaces(
-    api: Api, definitions: Sequence[Json], there: dict[Key, Json | None | ClusterError]
-) -> set[str | None]:
+def _missing_namespaces(api: Api, definitions: Sequence[Json]) -> set[str | None]:
     names = {item["metadata"].get("namespace") for item in definitions} - {None}
     found = api.side_by_side(
         {name: partial(api.get, "reading the namespace", "Namespace", None, name) for name in names}

@@ -10,8 +10,8 @@ module: objects
 short_description: Apply the objects of a network, many at once
 version_added: 1.0.0
 description:
-  - Applies many Kubernetes objects on the server's side (server-side apply), side by side, in the order that their kinds
-    need. A field that somebody else changed becomes ours again; a field that we do not name stays.
+  - Applies many Kubernetes objects on the server's side (server-side apply), side by side, in the order that their
+    kinds need. A field that somebody else changed becomes ours again; a field that we do not name stays.
   - Unlike M(kubernetes.core.k8s) it tells in check mode what would become of objects in a namespace that is still to be
     made, and it takes about as long for a hundred objects as for one.
 author:

@@ -9,18 +9,18 @@ Kubernetes client anew takes several times as long as the work itself.
 
 from __future__ import annotations
 
+import contextlib
 from types import ModuleType
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 
-try:
-    # Ansible loads action plugins before it forks: imported here, every later task has it already.
+# Ansible loads action plugins before it forks: imported here, every later task has it already. That it is missing is
+# said in words where a cluster is reached.
+with contextlib.suppress(ImportError):
     import kubernetes.client
     import kubernetes.config  # noqa: F401
-except ImportError:
-    pass  # said in words where a cluster is reached
 
 
 class InProcess(ActionBase):
