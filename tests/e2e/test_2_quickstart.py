@@ -50,7 +50,6 @@ def test_command(user: User, clone: Path, broken: list[str], position: int) -> N
         user.agree()
     elif command == "make create":
         assert run.changed == 0
-        assert run.seconds < 10
         assert user.pods() == before
     elif command.startswith("make tx"):
         assert user.read("tm-1", "name") == "satoshi"
