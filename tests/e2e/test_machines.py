@@ -239,11 +239,11 @@ def test_again_changes_nothing(mine: Owner) -> None:
 
 def test_stopped_machine_is_started_with_its_data(mine: Owner) -> None:
     for name in ("e2emachines-1", "e2emachines-2"):
-        inside(name, f"echo {name} | tee /root/data > /var/lib/etcd/data; echo 127.0.0.1 mine >> /etc/hosts; sync")
+        inside(name, f"echo {name} | tee /srv/data > /var/lib/etcd/data; echo 127.0.0.1 mine >> /etc/hosts; sync")
     other = identity("e2emachines-2")
     podman("stop", "-t", "20", "e2emachines-1")
     assert mine.present().changed == 1
-    assert inside("e2emachines-1", "cat /root/data /var/lib/etcd/data").split() == ["e2emachines-1"] * 2
+    assert inside("e2emachines-1", "cat /srv/data /var/lib/etcd/data").split() == ["e2emachines-1"] * 2
     assert "127.0.0.1 mine" in inside("e2emachines-1", "cat /etc/hosts")
     assert mine.seen()["e2emachines-1"]["ansible_host"] == "10.89.66.11"
     assert identity("e2emachines-2") == other
@@ -254,7 +254,7 @@ def test_stopped_machine_is_started_with_its_data(mine: Owner) -> None:
 def test_machine_whose_processes_were_killed(mine: Owner) -> None:
     kill("e2emachines-2")
     assert mine.present().changed == 1
-    assert inside("e2emachines-2", "cat /root/data /var/lib/etcd/data").split() == ["e2emachines-2"] * 2
+    assert inside("e2emachines-2", "cat /srv/data /var/lib/etcd/data").split() == ["e2emachines-2"] * 2
 
 
 def test_lost_keys_are_made_anew(mine: Owner) -> None:

@@ -28,7 +28,7 @@ TARBALL = re.compile(
     | meta/(?:runtime|execution-environment)\.yml
     | changelogs/(?:config|changelog)\.yaml | changelogs/fragments/[\w.-]+\.ya?ml
     | docs/docsite/(?:links|extra-docs)\.yml | docs/docsite/rst/\w+\.rst
-    | plugins/(?:action|callback|doc_fragments|filter|inventory|lookup|modules|module_utils|plugin_utils)/\w+\.(?:py|yml)
+    | plugins/(?:action|callback|doc_fragments|filter|inventory|lookup|modules|\w+_utils)/\w+\.(?:py|yml)
     | playbooks/\w+\.yml
     | inventories/\w+/(?:hosts\.yml|group_vars/\w+\.yml)
     | examples/.+\.(?:md|yml|go|mod|sum|sh) | examples/\w+/Makefile
