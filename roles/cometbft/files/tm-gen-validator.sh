@@ -5,7 +5,7 @@
 set -eu
 umask 077
 
-node=$NODE
+node=${NODE:?}
 home=${CMTHOME:-/cometbft}
 from=${MINTNET:-/mintnet}
 wait=${WAIT:-60}
