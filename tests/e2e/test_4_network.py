@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import signal
 import socket
@@ -102,7 +103,7 @@ def test_forward_opens_rpc_until_interrupted(user: User, clone: Path) -> None:
         answer = json.load(urllib.request.urlopen(f"{address}/status", timeout=10))
         assert answer["result"]["node_info"]["moniker"] == "tm-1"
     finally:
-        subprocess.run(["kill", "-INT", f"-{process.pid}"], check=False)
+        os.killpg(process.pid, signal.SIGINT)
         process.wait(timeout=30)
     port = int(address.rsplit(":", 1)[1])
     with socket.socket() as probe:
