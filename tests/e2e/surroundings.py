@@ -78,6 +78,7 @@ class User:
         names = {"mintnet_cluster": self.cluster, "machines_subnet": self.subnet}
         (inventory / "group_vars" / "all.yml").write_text(yaml.safe_dump(names), encoding="utf-8")
         self.kubeconfig.write_text(yaml.safe_dump(FOREIGN), encoding="utf-8")
+        self.kubeconfig.chmod(0o600)
         self.environment = {
             **os.environ,
             # Make takes its variables from the environment too: so the README's commands run as they stand.

@@ -122,9 +122,7 @@ def test_the_users_credentials_go_along(api: Api, recorded: Recorded) -> None:
 def test_an_object_that_is_not_there(api: Api, recorded: Recorded) -> None:
     assert api.get("reading", "Secret", "mintnet", "none") is None
     recorded.refused["/api/v1/namespaces/mintnet/secrets/none"] = 403
-    with pytest.raises(
-        ClusterError, match=r"^reading: .* is refused \(403\); the user of context ours lacks"
-    ) as error:
+    with pytest.raises(ClusterError, match=r"^reading: .* is refused \(403\); the user of context ours lacks") as error:
         api.get("reading", "Secret", "mintnet", "none")
     assert error.value.status == 403
 
