@@ -79,6 +79,7 @@ class User:
         (inventory / "group_vars" / "all.yml").write_text(yaml.safe_dump(names), encoding="utf-8")
         self.kubeconfig.write_text(yaml.safe_dump(FOREIGN), encoding="utf-8")
         self.kubeconfig.chmod(0o600)
+        self.kubeconfig.chmod(0o600)
         self.environment = {
             **os.environ,
             # Make takes its variables from the environment too: so the README's commands run as they stand.
