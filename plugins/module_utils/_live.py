@@ -9,7 +9,14 @@ from functools import partial
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, Answer, Api, Json
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._rpc import RpcError, Transport, batch, call, pod_proxy
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._rpc import (
+    Call,
+    RpcError,
+    Transport,
+    batch,
+    call,
+    pod_proxy,
+)
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import (
     NETWORK_LABEL,
     NodeAnswer,
@@ -111,8 +118,15 @@ def _may_answer(pod: Json) -> bool:
 
 def _ask(transport: Transport) -> NodeAnswer | str:
     newest = {"minHeight": "0", "maxHeight": "0"}
+    calls: list[Call] = [("status", {}), ("net_info", {}), ("blockchain", newest)]
     try:
-        status, net_info, blocks = batch(transport, [("status", {}), ("net_info", {}), ("blockchain", newest)])
+        try:
+            status, net_info, blocks = batch(transport, calls)
+        except ClusterError as error:
+            if error.status is not None:
+                raise
+            # A connection that ended under the request says nothing about the node.
+            status, net_info, blocks = batch(transport, calls)
     except RpcError as error:
         return str(error)
     if isinstance(status, RpcError) or isinstance(net_info, RpcError):
