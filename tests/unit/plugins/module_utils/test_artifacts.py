@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._artifacts import (
     Artifact,
     Catalogue,
@@ -165,26 +163,6 @@ def test_a_key_is_all_that_goes_in_and_nothing_else(files: Path, tmp_path: Path)
     assert keys(moved) == first
     (moved / "go" / "image" / "go.sum").write_text("changed\n")
     assert differing(first, keys(moved)) == {"image-tool", "image-daemon", "archive-all"}
-
-
-def test_the_roles_own_table_resolves() -> None:
-    role = Path(__file__).resolve().parents[4] / "roles" / "artifacts"
-    variables = DataLoader().load_from_file(str(role / "vars" / "main.yml"), trusted_as_template=True)
-    templar = Templar(DataLoader(), variables=variables)
-    table, builds = (templar.template(variables[name]) for name in ("_artifacts_table", "_artifacts_builds"))
-    catalogue, artifacts = resolve(role / "files", builds, table)
-    assert artifacts["kubelet"].job is artifacts["kubeadm"].job
-    assert {artifact.kind for artifact in artifacts.values()} == {"binary", "archive", "image", "rootfs"}
-    for artifact in artifacts.values():
-        assert artifact.file in artifact.job.files
-        assert (artifact.kind == "image") == bool(artifact.image)
-    used = {need for job in catalogue.jobs for need in job.needs} | {
-        artifact.job.name for artifact in artifacts.values()
-    }
-    assert {job.name for job in catalogue.jobs} == used, "something is built that nothing needs"
-    assert set(builds) <= used
-    modules = {path.name for path in (role / "files" / "go").iterdir()}
-    assert modules == {row["go"]["module"] for row in builds.values() if "go" in row}
 
 
 def differing(first: dict[str, str], second: dict[str, str]) -> set[str]:
