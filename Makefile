@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A thin cover over ansible-playbook: each verb prints and runs one line. GNU make 3.81 is enough.
 .DEFAULT_GOAL := help
-.PHONY: help create status logs forward tx reset destroy destroy-cluster test lint unit bench collection venv
+.PHONY: help create status logs forward tx reset destroy destroy-cluster test test-long lint unit bench collection venv
 
 quote = '$(subst ','\'',$(1))'
 # Values in which blanks and quotes may stand travel as JSON; $(value …) keeps make from expanding dollars in them.
@@ -34,6 +34,8 @@ destroy-cluster: venv  ## remove the cluster that create made          CONFIRM=y
 
 test:  ## everything, on a cluster of its own          ARGS='--only lint'
 	@"$$(scripts/python)" tests/run.py $(ARGS)
+test-long:  ## what takes longer: Molecule, every end-to-end test
+	@"$$(scripts/python)" tests/run.py --only molecule --only long $(ARGS)
 lint:  ## linters, types, documentation
 	@"$$(scripts/python)" tests/run.py --only lint $(ARGS)
 unit:  ## unit tests on each ansible-core at hand

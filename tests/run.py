@@ -26,8 +26,10 @@ from pathlib import Path
 import tree
 
 CHEAP = ("lint", "unit", "sanity", "integration")
-CLUSTER = ("molecule", "e2e")
-GROUPS = (*CHEAP, *CLUSTER, "bench")
+CLUSTER = ("e2e",)
+LONG = ("molecule", "long")
+"""Not part of a run without options: `make test-long`."""
+GROUPS = (*CHEAP, *CLUSTER, *LONG, "bench")
 OUTPUT = tree.ROOT / "tests" / "output"
 PRINTING = threading.Lock()
 
@@ -199,13 +201,14 @@ def cheap_stages(line: Line, first: bool) -> list[Stage]:
 
 
 def cluster_stages(line: Line) -> list[Stage]:
-    def pytest(group: str) -> Stage:
+    def pytest(group: str, *words: str) -> Stage:
         junit = OUTPUT / "junit" / f"{group}.xml"
-        words = ("pytest", "-v", "--tb=short", f"tests/{group}", f"--junit-xml={junit}")
+        words = ("pytest", "-v", "--tb=short", *words, f"--junit-xml={junit}")
         return Stage(group, "pytest", line, words, junit=junit, live=True)
 
     bench = Stage("bench", "create", line, ("python", "tests/bench/bench.py"), live=True)
-    return [pytest("molecule"), pytest("e2e"), bench]
+    short = pytest("e2e", "-m", "not long", "tests/e2e")
+    return [pytest("molecule", "tests/molecule"), short, pytest("long", "tests/e2e"), bench]
 
 
 def is_shell(name: Path) -> bool:

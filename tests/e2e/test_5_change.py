@@ -106,6 +106,7 @@ def test_reset_with_seven_validators(user: User, clone: Path) -> None:
     assert again.changed == 0
 
 
+@pytest.mark.long
 def test_single_node_beside_the_others_comes_and_goes(user: User, clone: Path) -> None:
     """A second network on the cluster, from a file; its end leaves the first one alone."""
     neighbours = user.objects(), user.pods()
@@ -122,6 +123,7 @@ def test_single_node_beside_the_others_comes_and_goes(user: User, clone: Path) -
     assert (user.objects(), user.pods()) == neighbours
 
 
+@pytest.mark.long
 def test_sixteen(user: User, clone: Path) -> None:
     user.run("make destroy CONFIRM=yes", clone)
     run = user.run("make create ARGS='-e cometbft_nodes=16'", clone)

@@ -12,6 +12,8 @@ import pytest
 import yaml
 from surroundings import CLUSTER, FOREIGN, NETWORK, User, traces
 
+pytestmark = pytest.mark.long
+
 
 def on_terminal(user: User, command: str, place: Path, answer: str) -> tuple[int, str]:
     """Runs a command on a terminal of its own and answers its question."""
