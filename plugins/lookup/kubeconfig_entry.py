@@ -4,14 +4,6 @@
 
 from __future__ import annotations
 
-import typing as t
-from pathlib import Path
-
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._kubeconfig import load, summary
-
 DOCUMENTATION = r"""
 name: kubeconfig_entry
 short_description: Tell what a context of a kubeconfig file leads to
@@ -48,6 +40,14 @@ _raw:
   type: list
   elements: dict
 """
+
+import typing as t
+from pathlib import Path
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._kubeconfig import load, summary
 
 
 class LookupModule(LookupBase):

@@ -73,7 +73,7 @@ EXAMPLES = r"""
 
 - name: Show where it was read
   ansible.builtin.debug:
-    msg: "{{ sent['values'] | items2dict(key_name='node') }}"
+    msg: "{{ sent.read | items2dict(key_name='node') }}"
 """
 
 RETURN = r"""
@@ -102,7 +102,7 @@ node:
   returned: always
   type: str
   sample: tm-0
-values:
+read:
   description: What O(query) gave on each node.
   returned: when O(query) is given, not in check mode
   type: list
@@ -168,7 +168,7 @@ def _run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
             name: partial(read, pod_proxy(api, network, name), name, params["query"].encode(), result["height"], clock)
             for name in nodes
         }
-        result["values"] = list(api.side_by_side(reads).values())
+        result["read"] = list(api.side_by_side(reads).values())
     return result
 
 
