@@ -11,7 +11,7 @@ from ansible_collections.mintnet.kubernetes.plugins.plugin_utils._in_process imp
 
 # Slow to load: once, before Ansible forks. That it is missing is said in words where a cluster is reached.
 with contextlib.suppress(ImportError):
-    from kubernetes.client import CoreV1Api  # noqa: F401
+    from kubernetes.client import CoreV1Api  # noqa: F401  # pylint: disable=unused-import
 
 
 class ActionModule(InProcess):

@@ -54,7 +54,7 @@ NAMESPACES = ("kube-system", "mintnet-storage")
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 #: Runs a command; its standard output, or None where the command is missing, fails or takes too long.
-Run = Callable[[list[str]], str | None]
+Run = Callable[[list[str]], str | None]  # pylint: disable=unsupported-binary-operation
 #: Sends a GET request to the machine's own API server; the decoded answer.
 Get = Callable[[str], t.Any]
 

@@ -62,6 +62,7 @@ def attempt(
             timeout=timeout,
             # What ends us must not end podman halfway: it would not know afterwards what it has.
             start_new_session=True,
+            check=False,
         )
     except FileNotFoundError as error:
         raise PodmanError(f"{doing}: {command[0]} is not installed") from error

@@ -19,8 +19,8 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import 
 # Ansible loads action plugins before it forks: imported here, every later task has it already. That it is missing is
 # said in words where a cluster is reached.
 with contextlib.suppress(ImportError):
-    import kubernetes.client
-    import kubernetes.config  # noqa: F401
+    import kubernetes.client  # pylint: disable=unused-import
+    import kubernetes.config  # noqa: F401  # pylint: disable=unused-import
 
 
 class InProcess(ActionBase):

@@ -114,7 +114,7 @@ def network(user: User, clone: Path, count: int) -> None:
 
 def many_keys(user: User, clone: Path) -> None:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mintnet" / "artifacts" / "cometbft"
-    (binary, *_) = sorted(cache.glob("*/cometbft"), key=lambda path: path.stat().st_mtime, reverse=True)
+    (binary, *_older) = sorted(cache.glob("*/cometbft"), key=lambda path: path.stat().st_mtime, reverse=True)
     playbook = clone / "playbooks" / "bench.yml"
     playbook.write_text(TREE, encoding="utf-8")
     arguments = f"-e directory={user.home / 'keys'} -e count={KEYS}"

@@ -184,7 +184,7 @@ class User:
         assert height >= 1
         blocks = {self.block(node, height, namespace) for node in nodes}
         assert len(blocks) == 1, blocks
-        for _ in range(60):
+        for _attempt in range(60):
             if all(self.height(node, namespace) > height for node in nodes):
                 return height
             time.sleep(0.5)

@@ -249,7 +249,7 @@ def test_validator_that_lost_its_state_is_not_started(user: User) -> None:
     """A volume that was lost after the first vote: starting over could sign twice. The next file starts a new chain."""
     user.kubectl(f"-n {NETWORK} delete pvc data-tm-3 --wait=false")
     user.kubectl(f"-n {NETWORK} delete pod tm-3")
-    for _ in range(60):
+    for _attempt in range(60):
         logs = user.kubectl(f"-n {NETWORK} logs tm-3 -c tm-gen-validator", code=None).output
         if "priv_validator_state" in logs or "started" in logs:
             break

@@ -61,7 +61,7 @@ def test_cluster_with_networks_is_kept(user: User, clone: Path) -> None:
 
 def test_no_on_a_terminal_removes_nothing(user: User, clone: Path) -> None:
     before = user.objects(), user.pods()
-    code, _ = on_terminal(user, "make destroy", clone, "no")
+    code, _output = on_terminal(user, "make destroy", clone, "no")
     assert code != 0
     assert (user.objects(), user.pods()) == before
 

@@ -117,7 +117,7 @@ def inside(machine: str, command: str) -> str:
 
 def identity(machine: str) -> tuple[str, str]:
     """Equal before and after means that it was neither made anew nor restarted."""
-    identifier, _, started = podman("inspect", "-f", "{{.Id}} {{.State.StartedAt}}", machine).partition(" ")
+    identifier, _blank, started = podman("inspect", "-f", "{{.Id}} {{.State.StartedAt}}", machine).partition(" ")
     return identifier, started
 
 

@@ -72,7 +72,7 @@ def files(tmp_path: Path) -> Path:
     return tmp_path / "files"
 
 
-def resolve(
+def resolve(  # pylint: disable=dangerous-default-value
     files: Path,
     builds: dict[str, Any] = BUILDS,
     table: dict[str, Any] = TABLE,

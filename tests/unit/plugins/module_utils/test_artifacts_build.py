@@ -236,7 +236,7 @@ def test_two_runs_at_once_do_the_work_once(tmp_path: Path) -> None:
     count = tmp_path / "count"
     job = shell("a", f"echo run >> {count}; sleep 0.2; echo x > out")
     answers: list[list[str]] = []
-    runs = [threading.Thread(target=lambda: answers.append(build(tmp_path / "cache", [job])[0])) for _ in range(3)]
+    runs = [threading.Thread(target=lambda: answers.append(build(tmp_path / "cache", [job])[0])) for _time in range(3)]
     for run in runs:
         run.start()
     for run in runs:
