@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
+import signal
 import socket
 import stat
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -153,14 +156,29 @@ class Access:
             return "", str(error)
         return answer.stdout.strip(), answer.stderr.strip()
 
-    def hang_up(self, number: int | None = None) -> list[str]:
+    def hang_up(self, number: int | None = None) -> None:
         """End master connections, to one machine or to all: to a machine that was off, an old one only hangs."""
-        ended = []
         for path in sorted(self.control.glob("*" if number is None else str(number))):
             attempt("Ending a connection", "ssh", "-F", "/dev/null", "-S", str(path), "-O", "exit", "-", timeout=10)
             path.unlink(missing_ok=True)
-            ended.append(str(path))
-        return ended
+        # Where a run was cut off, one may have lost its socket.
+        deadline = time.monotonic() + 5
+        while (left := self.masters(number)) and time.monotonic() < deadline:
+            for process in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGTERM)
+            time.sleep(0.05)
+
+    def masters(self, number: int | None = None) -> list[int]:
+        """Master connections by the title that ssh gives their processes."""
+        socket_path = re.escape(f"{self.control}/") + ("[^ ]+" if number is None else str(number))
+        title = re.compile(f"ssh: {socket_path} \\[mux\\]".encode())
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                if title.match(path.read_bytes()):
+                    found.append(int(path.parent.name))
+        return found
 
     def remove(self) -> None:
         """Take away keys, known hosts and connections; folders above only where nobody else has anything in them."""

@@ -3,9 +3,12 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import signal
 import socket
 import stat
+import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -119,3 +122,20 @@ def test_remove_takes_what_is_ours(access: Access, tmp_path: Path) -> None:
     assert other.is_dir()
     assert [one.name for one in access.folder.parent.iterdir()] == ["cluster.yml"]
     access.remove()
+
+
+@needs_ssh
+def test_a_connection_that_lost_its_socket_is_ended(access: Access) -> None:
+    title = f"ssh: {access.control}/5 [mux]"
+    with subprocess.Popen(["bash", "-c", f"exec -a {shlex.quote(title)} sleep 60"]) as process:
+        try:
+            while not access.masters(5):
+                time.sleep(0.01)
+            assert access.masters() == [process.pid]
+            access.hang_up(1)
+            assert process.poll() is None
+            access.hang_up(5)
+            assert process.wait(5) == -signal.SIGTERM
+        finally:
+            process.kill()
+    assert access.masters() == []
