@@ -261,8 +261,9 @@ class Machines:
             f"Making the machine {name}",
             *("--runtime", "runc", "create", "--name", name, "--hostname", name),
             *(option for label, value in labels.items() for option in ("--label", f"{label}={value}")),
+            *("--network", wanted.cluster, "--ip", step.address, "--mac-address", wanted.hardware_address(step.number)),
             # Without --no-hosts, podman writes /etc/hosts anew at each start.
-            *("--network", wanted.cluster, "--ip", step.address, "--no-hosts", "--sysctl", "net.ipv4.ip_forward=1"),
+            *("--no-hosts", "--sysctl", "net.ipv4.ip_forward=1"),
             *("--privileged", "--cgroupns", "private", "--pids-limit", "-1", "--stop-signal", "SIGRTMIN+3"),
             *("--tmpfs", "/run", "--tmpfs", "/tmp", "--log-driver", "k8s-file", "--log-opt", "max-size=1mb"),
             *on_host.systemd(self.host),

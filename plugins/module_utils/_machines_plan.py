@@ -55,6 +55,10 @@ class Wanted:
     def address(self, number: int) -> IPv4Address:
         return self.subnet.network_address + FIRST_ADDRESS + number
 
+    def hardware_address(self, number: int) -> str:
+        """One for each address: neighbours remember it for a while, also over a machine's restart."""
+        return ":".join(f"{byte:02x}" for byte in (0x02, 0x4D, *self.address(number).packed))
+
 
 @dataclasses.dataclass(frozen=True)
 class Container:

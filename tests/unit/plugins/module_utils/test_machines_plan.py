@@ -69,6 +69,7 @@ def actions(found: Found, wanted: Wanted = WANTED) -> dict[str, str]:
 def test_nothing_there() -> None:
     assert actions(Found()) == {"trial-1": "make", "trial-2": "make"}
     assert [step.address for step in plan(WANTED, Found())] == ["10.89.9.11", "10.89.9.12"]
+    assert WANTED.hardware_address(2) == "02:4d:0a:59:09:0c"
 
 
 @pytest.mark.parametrize(
