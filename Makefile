@@ -32,7 +32,7 @@ destroy: venv  ## remove the network with its volumes          CONFIRM=yes
 destroy-cluster: venv  ## remove the cluster that create made          CONFIRM=yes
 	$(playbook)
 
-test:  ## everything, on a cluster of its own          ARGS='--only lint'
+test:  ## the tests, on a cluster of their own         ARGS='--only lint'
 	@"$$(scripts/python)" tests/run.py $(ARGS)
 test-long:  ## what takes longer: Molecule, every end-to-end test
 	@"$$(scripts/python)" tests/run.py --only molecule --only long $(ARGS)

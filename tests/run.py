@@ -195,8 +195,7 @@ def cheap_stages(line: Line, first: bool) -> list[Stage]:
         command("lint", "documentation", "antsibull-docs", "lint-collection-docs", "--plugin-docs", "."),
         pytest("unit", "pytest", "tests/unit"),
         ansible_test("unit", "units"),
-        # Ruff and mypy judge the style of the Python code.
-        ansible_test("sanity", "sanity", "--junit", "--skip-test", "pylint"),
+        ansible_test("sanity", "sanity", "--junit"),
         ansible_test("integration", "integration", "--allow-unsupported"),
     ]
 

@@ -93,15 +93,19 @@ class Api:
         body: t.Any = None,
         content_type: str = JSON,
         timeout: tuple[float, float] = TIMEOUT,
+        reads: bool | None = None,
     ) -> Answer:
-        """One request. ``doing`` begins the message of the ClusterError that whatever goes wrong becomes."""
+        """One request. ``doing`` begins the message of the ClusterError that whatever goes wrong becomes.
+
+        ``reads`` says that it changes nothing, which a GET never does, and may be sent again.
+        """
         send = partial(
             self.cluster.call, doing, self._send, method, path, query, body, content_type, _request_timeout=timeout
         )
         try:
             return t.cast(Answer, send())
         except ClusterError as error:
-            if method != "GET" or error.status is not None:
+            if error.status is not None or not (method == "GET" if reads is None else reads):
                 raise
         # No answer at all, of a server that is overloaded or was just away: reading once more does no harm.
         return t.cast(Answer, send())

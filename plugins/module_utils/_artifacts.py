@@ -263,7 +263,7 @@ def apt_sources(suite: str) -> list[str]:
     if apt is None:
         return []
     fields = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)"
-    listed = subprocess.run(
+    listed = subprocess.run(  # pylint: disable=ansible-bad-function
         [apt, "indextargets", "--format", fields, "Created-By: Packages"], capture_output=True, text=True, check=False
     ).stdout
     lines = []
@@ -294,7 +294,9 @@ def find_go(candidates: Sequence[str], needed: tuple[int, ...], files: Path) -> 
         if go is None:
             continue
         # In files, where no go.mod is, so that GOTOOLCHAIN has nothing to switch to.
-        shown = subprocess.run([go, "env", "GOVERSION"], cwd=files, capture_output=True, text=True, check=False)
+        shown = subprocess.run(  # pylint: disable=ansible-bad-function
+            [go, "env", "GOVERSION"], cwd=files, capture_output=True, text=True, check=False
+        )
         if shown.returncode == 0 and go_version(shown.stdout) >= needed:
             return go
     return ""

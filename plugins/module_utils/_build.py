@@ -155,7 +155,7 @@ class _Processes:
         with self._lock:
             if self.stopped.is_set():
                 raise Stopped
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # pylint: disable=ansible-bad-function
                 self._prefix + argv,
                 cwd=cwd,
                 env=env,

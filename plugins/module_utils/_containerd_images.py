@@ -24,7 +24,9 @@ class Image(t.NamedTuple):
 
 def run(command: list[str]) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
+            command, capture_output=True, text=True, timeout=600, check=False
+        )
     except (OSError, subprocess.SubprocessError) as error:
         raise MintnetError(f"{error}") from error
     if done.returncode:

@@ -9,14 +9,7 @@ from functools import partial
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, Answer, Api, Json
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._rpc import (
-    Call,
-    RpcError,
-    Transport,
-    batch,
-    call,
-    pod_proxy,
-)
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._rpc import RpcError, Transport, batch, call, pod_proxy
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import (
     NETWORK_LABEL,
     NodeAnswer,
@@ -84,7 +77,7 @@ def running(api: Api, network: str) -> list[str]:
 def _ask_nodes(api: Api, seen: Observed) -> None:
     """What the nodes say, and, where one is silent, what the cluster says about it."""
     names = [pod["metadata"]["name"] for pod in seen.pods if _may_answer(pod)]
-    transports = {name: pod_proxy(api, seen.network, name) for name in names}
+    transports = {name: pod_proxy(api, seen.network, name, reads=True) for name in names}
     for name, answer in api.side_by_side({n: partial(_ask, transports[n]) for n in names}).items():
         seen.answers[name] = f"does not answer: {answer}" if isinstance(answer, ClusterError) else answer
 
@@ -118,15 +111,8 @@ def _may_answer(pod: Json) -> bool:
 
 def _ask(transport: Transport) -> NodeAnswer | str:
     newest = {"minHeight": "0", "maxHeight": "0"}
-    calls: list[Call] = [("status", {}), ("net_info", {}), ("blockchain", newest)]
     try:
-        try:
-            status, net_info, blocks = batch(transport, calls)
-        except ClusterError as error:
-            if error.status is not None:
-                raise
-            # A connection that ended under the request says nothing about the node.
-            status, net_info, blocks = batch(transport, calls)
+        status, net_info, blocks = batch(transport, [("status", {}), ("net_info", {}), ("blockchain", newest)])
     except RpcError as error:
         return str(error)
     if isinstance(status, RpcError) or isinstance(net_info, RpcError):

@@ -33,7 +33,9 @@ Run = Callable[[list[str]], str]
 
 def run(command: list[str]) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
+            command, capture_output=True, text=True, timeout=300, check=False
+        )
     except (OSError, subprocess.SubprocessError) as error:
         raise MintnetError(f"running {' '.join(command)}: {error}") from error
     if done.returncode:

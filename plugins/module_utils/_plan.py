@@ -175,17 +175,8 @@ def _kubeadm(now: Situation) -> Plan:
             f"-e mintnet_cluster=NAME; if it is gone: kubectl config delete-context {now.cluster}",
         )
     named = "kubeadm was asked for" if now.provider == "kubeadm" else "no context named"
-    if now.machines:
-        return _plan(
-            now,
-            provider="kubeadm",
-            local=False,
-            reason=f"{named}, machines listed: built from source",
-            minutes=BUILD,
-            context=now.cluster,
-            exists=False,
-        )
-    if now.system != "Linux" or not now.root:
+    local = not now.machines
+    if local and (now.system != "Linux" or not now.root):
         lacking = "root, and this user is not" if now.system == "Linux" else f"Linux, and this is {_spoken(now.system)}"
         others = (
             f"name a cluster that exists (-e mintnet_context=NAME; contexts in {now.kubeconfig}: "
@@ -198,8 +189,8 @@ def _kubeadm(now: Situation) -> Plan:
     return _plan(
         now,
         provider="kubeadm",
-        local=True,
-        reason=f"{named}, no machines listed: built from source",
+        local=local,
+        reason=f"{named}, {'no ' if local else ''}machines listed: built from source",
         minutes=BUILD,
         context=now.cluster,
         exists=False,

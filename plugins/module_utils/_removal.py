@@ -53,7 +53,6 @@ class Found:
     volumes: list[str] = field(default_factory=list)
     kept_volumes: list[str] = field(default_factory=list)
     not_verified: list[str] = field(default_factory=list)
-    terminating: bool = False
 
     @property
     def claims(self) -> list[str]:
@@ -92,7 +91,6 @@ def find(api: Api, network: str, *, chain_only: bool = False, keep_keys: bool = 
         (found.kept_volumes if kept else found.volumes).append(volume["metadata"]["name"])
 
     namespace = answers.get("Namespace", {})
-    found.terminating = namespace.get("status", {}).get("phase") == "Terminating"
     if namespace and not chain_only and _ours(namespace, network):
         found.objects.append(("Namespace", network))
     return found

@@ -27,12 +27,15 @@ class RpcError(MintnetError):
     """A node refused a request, or gave no usable answer."""
 
 
-def pod_proxy(api: Api, namespace: str, pod: str, timeout: tuple[float, float] = TIMEOUT) -> Transport:
-    """A transport to one pod. It raises ClusterError where the pod does not answer."""
+def pod_proxy(api: Api, namespace: str, pod: str, *, reads: bool = False) -> Transport:
+    """A transport to one pod, which raises ClusterError where the pod does not answer.
+
+    With ``reads`` nothing but questions goes over it.
+    """
     path = f"{KINDS['Pod'].path(namespace, pod)}:{PORT}/proxy/"
 
     def send(body: t.Any) -> t.Any:
-        answer = api.request(f"asking {pod} over RPC", "POST", path, body=body, timeout=timeout)
+        answer = api.request(f"asking {pod} over RPC", "POST", path, body=body, timeout=TIMEOUT, reads=reads)
         try:
             return json.loads(answer.data)
         except ValueError as error:

@@ -97,14 +97,13 @@ not_verified:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _cluster
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._removal import find, remove
 
 
-def _run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     api = Api(_cluster.connect(params["kubeconfig"], params["context"]))
     network = params["network"]
     found = find(api, network, chain_only=params["scope"] == "chain", keep_keys=params["keep_keys"])
@@ -122,22 +121,19 @@ def _run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     }
 
 
+SPEC: dict[str, t.Any] = {
+    "argument_spec": {
+        **_cluster.ARGUMENT_SPEC,
+        "network": {"type": "str", "required": True},
+        "scope": {"type": "str", "choices": ["network", "chain"], "default": "network"},
+        "keep_keys": {"type": "bool", "default": False, "no_log": False},
+        "wait_timeout": {"type": "float", "default": 180},
+    },
+}
+
+
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **_cluster.ARGUMENT_SPEC,
-            "network": {"type": "str", "required": True},
-            "scope": {"type": "str", "choices": ["network", "chain"], "default": "network"},
-            "keep_keys": {"type": "bool", "default": False, "no_log": False},
-            "wait_timeout": {"type": "float", "default": 180},
-        },
-        supports_check_mode=True,
-    )
-    try:
-        result = _run(module.params, module.check_mode)
-    except MintnetError as error:
-        module.fail_json(msg=str(error), **error.result)
-    module.exit_json(**result)
+    serve(SPEC, run)
 
 
 if __name__ == "__main__":

@@ -87,9 +87,8 @@ sha256:
 import hashlib
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._config import render
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
 
 SPEC: dict[str, t.Any] = {
     "argument_spec": {
@@ -109,12 +108,7 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(**SPEC, supports_check_mode=True)
-    try:
-        result = run(module.params, module.check_mode)
-    except MintnetError as error:
-        module.fail_json(msg=str(error), **error.result)
-    module.exit_json(**result)
+    serve(SPEC, run)
 
 
 if __name__ == "__main__":

@@ -213,11 +213,10 @@ import hashlib
 import typing as t
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _cluster
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis import Request, Store, request, settle
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_stores import ConfigMap, File
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
 
 
 def _request(params: dict[str, t.Any], check_mode: bool) -> Request:
@@ -293,12 +292,7 @@ SPEC: dict[str, t.Any] = {
 
 
 def main() -> None:
-    module = AnsibleModule(**SPEC, supports_check_mode=True)
-    try:
-        result = run(module.params, module.check_mode)
-    except MintnetError as error:
-        module.fail_json(msg=str(error), **error.result)
-    module.exit_json(**result)
+    serve(SPEC, run)
 
 
 if __name__ == "__main__":

@@ -215,11 +215,10 @@ network:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _cluster
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import read
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
 
 SPEC: dict[str, t.Any] = {
     "argument_spec": {**_cluster.ARGUMENT_SPEC, "network": {"type": "str", "required": True}},
@@ -232,12 +231,7 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(**SPEC, supports_check_mode=True)
-    try:
-        result = run(module.params, module.check_mode)
-    except MintnetError as error:
-        module.fail_json(msg=str(error), **error.result)
-    module.exit_json(**result)
+    serve(SPEC, run)
 
 
 if __name__ == "__main__":

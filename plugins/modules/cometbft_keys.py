@@ -174,11 +174,11 @@ import typing as t
 from collections import Counter
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _cluster
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError, MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_places import Directory, Secret
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._keys import NodeKeys, Place, ensure
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import is_label
 
 
@@ -259,12 +259,7 @@ SPEC: dict[str, t.Any] = {
 
 
 def main() -> None:
-    module = AnsibleModule(**SPEC, supports_check_mode=True)
-    try:
-        result = run(module.params, module.check_mode)
-    except MintnetError as error:
-        module.fail_json(msg=str(error), **error.result)
-    module.exit_json(**result)
+    serve(SPEC, run)
 
 
 if __name__ == "__main__":

@@ -136,11 +136,10 @@ import hashlib
 import typing as t
 from functools import partial
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _cluster
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import running
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._rpc import pod_proxy
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._tx import Clock, TxError, read, send
 
@@ -154,7 +153,7 @@ def _bytes(params: dict[str, t.Any]) -> bytes:
         raise TxError(f"reading tx_base64: it is no base64: {error}") from error
 
 
-def _run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     tx = _bytes(params)
     if check_mode:
         return {"changed": True, "hash": hashlib.sha256(tx).hexdigest().upper(), "node": params["node"]}
@@ -172,27 +171,24 @@ def _run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     return result
 
 
+SPEC: dict[str, t.Any] = {
+    "argument_spec": {
+        **_cluster.ARGUMENT_SPEC,
+        "network": {"type": "str", "required": True},
+        "node": {"type": "str", "default": "tm-0"},
+        "tx": {"type": "str"},
+        "tx_base64": {"type": "str"},
+        "query": {"type": "str"},
+        "read_on": {"type": "str", "choices": ["all", "node"], "default": "all"},
+        "wait_timeout": {"type": "float", "default": 60},
+    },
+    "mutually_exclusive": [("tx", "tx_base64")],
+    "required_one_of": [("tx", "tx_base64")],
+}
+
+
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **_cluster.ARGUMENT_SPEC,
-            "network": {"type": "str", "required": True},
-            "node": {"type": "str", "default": "tm-0"},
-            "tx": {"type": "str"},
-            "tx_base64": {"type": "str"},
-            "query": {"type": "str"},
-            "read_on": {"type": "str", "choices": ["all", "node"], "default": "all"},
-            "wait_timeout": {"type": "float", "default": 60},
-        },
-        mutually_exclusive=[("tx", "tx_base64")],
-        required_one_of=[("tx", "tx_base64")],
-        supports_check_mode=True,
-    )
-    try:
-        result = _run(module.params, module.check_mode)
-    except MintnetError as error:
-        module.fail_json(msg=str(error), **error.result)
-    module.exit_json(**result)
+    serve(SPEC, run)
 
 
 if __name__ == "__main__":

@@ -6,23 +6,30 @@ The files are numbered. A failure in what later cases stand on fails those, too,
 
 from __future__ import annotations
 
+import fcntl
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import tree
-from surroundings import User, remove, traces
+from surroundings import CLUSTER, User, remove, sweep, traces
 
 
 @pytest.fixture(scope="session")
 def user() -> Iterator[User]:
-    home = Path(tempfile.mkdtemp(prefix="mintnet-e2e-"))
-    someone = User(home)
-    left = {kind: names for kind, names in traces(someone).items() if names}
-    assert not left, f"an earlier run of these tests left something; remove it first: {left}"
-    yield someone
-    remove(someone)
+    """One run at a time on a machine; what a run left that was killed is removed by the next."""
+    with (Path(tempfile.gettempdir()) / f"{CLUSTER}.lock").open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pytest.exit(f"these tests are running already on this machine ({lock.name})", returncode=2)
+        sweep(CLUSTER)
+        someone = User(Path(tempfile.mkdtemp(prefix="mintnet-e2e-")))
+        left = {kind: names for kind, names in traces(someone).items() if names}
+        assert not left, f"an earlier run of these tests left something; remove it first: {left}"
+        yield someone
+        remove(someone)
 
 
 @pytest.fixture(scope="session")

@@ -248,16 +248,22 @@ def traces(user: User) -> dict[str, set[str]]:
 
 
 def remove(user: User) -> None:
-    """Also after a failure: first as a user would, then what that has left by its label."""
+    """Also after a failure: first as a user would, then what that has left."""
     clone = user.home / "clone"
     if (user.home / "mintnet" / "clusters" / user.cluster).exists() and clone.exists():
         user.run("make destroy-cluster CONFIRM=yes", clone, code=None)
-    label = f"label=io.mintnet.cluster={user.cluster}"
-    for kind, names in (("container", "ps -a"), ("volume", "volume ls"), ("network", "network ls")):
-        listing = ["podman", *names.split(), "-q", "--filter", label]
-        found = subprocess.run(listing, capture_output=True, text=True, check=False).stdout.split()
-        for name in found:
-            force = ["-t", "0"] if kind == "container" else []
-            subprocess.run(["podman", kind, "rm", "-f", *force, name], capture_output=True, check=False)
-    shutil.rmtree(Path("/run/mintnet") / user.cluster, ignore_errors=True)
+    sweep(user.cluster)
     shutil.rmtree(user.home, ignore_errors=True)
+
+
+def sweep(cluster: str) -> None:
+    """What a cluster that only tests make has left on this machine, found by its label."""
+    label = f"label=io.mintnet.cluster={cluster}"
+    if shutil.which("podman"):
+        for kind, names in (("container", "ps -a"), ("volume", "volume ls"), ("network", "network ls")):
+            listing = ["podman", *names.split(), "-q", "--filter", label]
+            found = subprocess.run(listing, capture_output=True, text=True, check=False).stdout.split()
+            for name in found:
+                force = ["-t", "0"] if kind == "container" else []
+                subprocess.run(["podman", kind, "rm", "-f", *force, name], capture_output=True, check=False)
+    shutil.rmtree(Path("/run/mintnet") / cluster, ignore_errors=True)

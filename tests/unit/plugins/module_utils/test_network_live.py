@@ -27,6 +27,10 @@ RECORDED = json.loads((Path(__file__).parents[2] / "fixtures/network/running.jso
 LISTS = {KINDS[kind].path("mintnet"): kind for kind in RECORDED if kind in KINDS and kind != "Namespace"}
 
 
+HANG_UP = 0
+"""Instead of a status: the connection ends under the request, once."""
+
+
 class Recorded:
     """What the server answers; a test changes it to tell another story."""
 
@@ -34,6 +38,7 @@ class Recorded:
         self.data: Json = copy.deepcopy(RECORDED)
         self.refused: dict[str, int] = {}
         self.silent: set[str] = set()
+        self.hung_up: set[str] = set()
         self.height = 164
         self.rise = 0
         self.requests: list[tuple[str, str, Any]] = []
@@ -55,6 +60,9 @@ class Recorded:
         return 404, {"reason": "NotFound", "message": f"{path} not found"}
 
     def rpc(self, pod: str, body: Any) -> tuple[int, Any]:
+        if pod in self.hung_up:
+            self.hung_up.remove(pod)
+            return HANG_UP, None
         if pod in self.silent:
             return 503, {"reason": "ServiceUnavailable", "message": "dial tcp: connection refused"}
         if isinstance(body, dict):
@@ -83,6 +91,9 @@ def api(recorded: Recorded, tmp_path: Path) -> Iterator[Api]:
             status, answer = recorded.answer(self.command, urlsplit(self.path).path, body)
             recorded.headers = dict(self.headers)  # type: ignore[attr-defined]
             recorded.query = parse_qs(urlsplit(self.path).query)  # type: ignore[attr-defined]
+            if status == HANG_UP:
+                self.close_connection = True
+                return
             data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response_only(status)
             self.send_header("Date", format_datetime(datetime.fromisoformat(recorded.data["now"]), usegmt=False))
@@ -198,6 +209,18 @@ def test_events_are_read_where_a_node_is_silent(api: Api, recorded: Recorded) ->
     (reason,) = network["reasons"]
     assert reason.startswith("tm-3: does not answer: asking tm-3 over RPC: dial tcp: connection refused (503)")
     assert any(path.endswith("/events") for _method, path, _body in recorded.requests)
+
+
+def test_a_connection_that_ends_is_no_verdict_on_a_node(api: Api, recorded: Recorded) -> None:
+    recorded.hung_up.add("tm-3")
+    assert read(api, "mintnet")["healthy"]
+
+
+def test_what_may_change_something_is_not_sent_again(api: Api, recorded: Recorded) -> None:
+    recorded.hung_up.add("tm-3")
+    with pytest.raises(ClusterError):
+        call(pod_proxy(api, "mintnet", "tm-3"), "broadcast_tx_sync", tx="")
+    assert len(recorded.requests) == 1
 
 
 def test_a_container_that_does_not_run_is_not_asked(api: Api, recorded: Recorded) -> None:
