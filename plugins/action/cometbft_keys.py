@@ -4,14 +4,8 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from ansible_collections.mintnet.kubernetes.plugins.modules import cometbft_keys
 from ansible_collections.mintnet.kubernetes.plugins.plugin_utils._in_process import InProcess
-
-# Slow to load: once, before Ansible forks. That it is missing is said in words where a cluster is reached.
-with contextlib.suppress(ImportError):
-    from kubernetes.client import CoreV1Api  # noqa: F401  # pylint: disable=unused-import
 
 
 class ActionModule(InProcess):

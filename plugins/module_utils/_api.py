@@ -157,6 +157,16 @@ class Api:
         answer = self.request(doing, "GET", KINDS[kind].path(namespace), query)
         return t.cast("list[Json]", answer.json()["items"])
 
+    def create(self, doing: str, definition: Json) -> Json:
+        """Make one object; where it exists the API refuses with the reason AlreadyExists."""
+        path = KINDS[definition["kind"]].path(definition["metadata"].get("namespace"))
+        return self.request(doing, "POST", path, {"fieldManager": MANAGER}, definition).json()
+
+    def merge(self, doing: str, kind: str, namespace: str, name: str, patch: Json) -> Json:
+        """Change what the patch names. With a resourceVersion in it another's write meanwhile is a Conflict."""
+        path = KINDS[kind].path(namespace, name)
+        return self.request(doing, "PATCH", path, {"fieldManager": MANAGER}, patch, MERGE).json()
+
     def apply(self, doing: str, definition: Json, *, dry_run: bool = False) -> Json:
         """Server-side apply of one object: our fields become what the definition says, all others stay."""
         metadata = definition["metadata"]

@@ -12,7 +12,6 @@ import json
 import os
 import typing as t
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError, MissingLibraryError
@@ -46,13 +45,6 @@ class Cluster:
         self.api = api
         self.context = context
 
-    @cached_property
-    def core(self) -> t.Any:
-        """The CoreV1Api, made only where it is used: its hundreds of models take longer to load than a request."""
-        from kubernetes.client import CoreV1Api
-
-        return CoreV1Api(self.api)
-
     @property
     def server(self) -> str:
         return str(self.api.configuration.host)
@@ -71,15 +63,6 @@ class Cluster:
             raise self._unreachable(doing, error) from error
         except (HTTPError, OSError) as error:
             raise self._unreachable(doing, error) from error
-
-    def find(self, doing: str, request: Callable[..., t.Any], *args: t.Any, **options: t.Any) -> t.Any:
-        """The same for something that need not exist: None where the API knows no such thing."""
-        try:
-            return self.call(doing, request, *args, **options)
-        except ClusterError as error:
-            if error.status == 404:
-                return None
-            raise
 
     def _refused(self, doing: str, error: t.Any) -> ClusterError:
         try:

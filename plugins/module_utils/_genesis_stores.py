@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _files
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import Cluster, ClusterError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 
 KEY = "genesis.json"
@@ -39,8 +40,8 @@ class File:
 
 
 class ConfigMap:
-    def __init__(self, cluster: Cluster, namespace: str, name: str, labels: Mapping[str, str]) -> None:
-        self._cluster = cluster
+    def __init__(self, api: Api, namespace: str, name: str, labels: Mapping[str, str]) -> None:
+        self._api = api
         self._namespace = namespace
         self._name = name
         self._labels = dict(labels)
@@ -49,11 +50,10 @@ class ConfigMap:
         return f"ConfigMap {self._namespace}/{self._name}"
 
     def read(self) -> str | None:
-        core = self._cluster.core
-        found = self._cluster.find(f"reading {self}", core.read_namespaced_config_map, self._name, self._namespace)
+        found = self._api.get(f"reading {self}", "ConfigMap", self._namespace, self._name)
         if found is None:
             return None
-        text = (found.data or {}).get(KEY)
+        text = (found.get("data") or {}).get(KEY)
         if text is None:
             raise MintnetError(
                 f"reading {self}: it has no key {KEY}, so it is not ours; remove it, or name another with config_map"
@@ -67,16 +67,15 @@ class ConfigMap:
                 f"writing {self}: the genesis has {size} bytes, and Kubernetes allows {CONFIG_MAP_LIMIT} in a "
                 "ConfigMap; ask for fewer validators or a smaller app_state"
             )
-        body = {
+        definition = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {"name": self._name, "labels": self._labels},
+            "metadata": {"namespace": self._namespace, "name": self._name, "labels": self._labels},
             "data": {KEY: text},
             "immutable": True,
         }
-        core = self._cluster.core
         try:
-            self._cluster.call(f"creating {self}", core.create_namespaced_config_map, self._namespace, body)
+            self._api.create(f"creating {self}", definition)
         except ClusterError as error:
             if error.reason == "AlreadyExists":
                 return False

@@ -8,12 +8,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import typing as t
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _files
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import Cluster, ClusterError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api, Json
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError, MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._go import json_text
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._keys import DOING, Entry, Kind
@@ -104,8 +104,8 @@ def _create(path: Path, text: str) -> None:
 class Secret:
     """Data keys NODE.priv_validator_key.json and NODE.node_key.json of one Secret."""
 
-    def __init__(self, cluster: Cluster, namespace: str, name: str, labels: Mapping[str, str]) -> None:
-        self._cluster = cluster
+    def __init__(self, api: Api, namespace: str, name: str, labels: Mapping[str, str]) -> None:
+        self._api = api
         self._namespace = namespace
         self._name = name
         self._labels = dict(labels)
@@ -153,30 +153,26 @@ class Secret:
                 return
         raise MintnetError(f"writing {self}: it was changed by somebody else {TRIES} times in a row; run this again")
 
-    def _add(self, missing: Mapping[str, str]) -> t.Any:
-        core = self._cluster.core
+    def _add(self, missing: Mapping[str, str]) -> Json:
         if self._version is None:
-            body = {
+            definition = {
                 "apiVersion": "v1",
                 "kind": "Secret",
                 "type": "Opaque",
-                "metadata": {"name": self._name, "labels": self._labels},
+                "metadata": {"namespace": self._namespace, "name": self._name, "labels": self._labels},
                 "data": missing,
             }
-            return self._cluster.call(f"creating {self}", core.create_namespaced_secret, self._namespace, body)
+            return self._api.create(f"creating {self}", definition)
         # With its version in it the patch is refused (409) once anybody else has written the Secret.
-        body = {"metadata": {"resourceVersion": self._version}, "data": missing}
-        return self._cluster.call(
-            f"adding keys to {self}", core.patch_namespaced_secret, self._name, self._namespace, body
-        )
+        patch = {"metadata": {"resourceVersion": self._version}, "data": missing}
+        return self._api.merge(f"adding keys to {self}", "Secret", self._namespace, self._name, patch)
 
     def _refresh(self) -> None:
-        core = self._cluster.core
-        self._keep(self._cluster.find(f"reading {self}", core.read_namespaced_secret, self._name, self._namespace))
+        self._keep(self._api.get(f"reading {self}", "Secret", self._namespace, self._name))
 
-    def _keep(self, secret: t.Any) -> None:
-        self._version = secret.metadata.resource_version if secret else None
-        self._data = dict(secret.data or {}) if secret else {}
+    def _keep(self, secret: Json | None) -> None:
+        self._version = secret["metadata"]["resourceVersion"] if secret else None
+        self._data = dict(secret.get("data") or {}) if secret else {}
         self._known = True
 
     def _check_size(self, missing: Mapping[str, str]) -> None:

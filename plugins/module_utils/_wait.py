@@ -9,7 +9,7 @@ import base64
 import time
 from collections.abc import Callable
 
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, MANAGER, MERGE, Api, Json
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api, Json
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import observe
@@ -118,10 +118,8 @@ class Waiter:
         if self.read_only:
             return
         doing = f"recording started validators in {self.network}"
-        path = KINDS["ConfigMap"].path(self.network, STARTED)
-        query = {"fieldManager": MANAGER}
         try:
-            self.api.request(doing, "PATCH", path, query, {"data": new}, MERGE)
+            self.api.merge(doing, "ConfigMap", self.network, STARTED, {"data": new})
         except ClusterError as error:
             if error.status != 404:
                 raise
@@ -131,8 +129,7 @@ class Waiter:
                 "app.kubernetes.io/managed-by": "mintnet.kubernetes",
             }
             metadata = {"name": STARTED, "namespace": self.network, "labels": labels}
-            definition = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": new}
-            self.api.request(doing, "POST", KINDS["ConfigMap"].path(self.network), query, definition)
+            self.api.create(doing, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": new})
 
     def _progress(self, network: Json, final: bool = False) -> None:
         lowest, _highest = heights(network)

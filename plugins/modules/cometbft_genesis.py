@@ -214,6 +214,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _cluster
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis import Request, Store, request, settle
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_stores import ConfigMap, File
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
@@ -237,9 +238,9 @@ def _store(params: dict[str, t.Any]) -> Store | None:
     if params["path"] is not None:
         return File(Path(params["path"]))
     if params["namespace"] is not None:
-        cluster = _cluster.connect(params["kubeconfig"], params["context"])
+        api = Api(_cluster.connect(params["kubeconfig"], params["context"]))
         name = params["config_map"] or f"{params['group']}-config"
-        return ConfigMap(cluster, params["namespace"], name, params["labels"])
+        return ConfigMap(api, params["namespace"], name, params["labels"])
     return None
 
 

@@ -175,6 +175,7 @@ from collections import Counter
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _cluster
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_places import Directory, Secret
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._keys import NodeKeys, Place, ensure
@@ -208,8 +209,8 @@ def _names(params: dict[str, t.Any]) -> list[str]:
 def _place(params: dict[str, t.Any]) -> Place:
     if params["directory"] is not None:
         return Directory(Path(params["directory"]))
-    cluster = _cluster.connect(params["kubeconfig"], params["context"])
-    return Secret(cluster, params["namespace"], params["secret"] or f"{params['group']}-keys", params["labels"])
+    api = Api(_cluster.connect(params["kubeconfig"], params["context"]))
+    return Secret(api, params["namespace"], params["secret"] or f"{params['group']}-keys", params["labels"])
 
 
 def _lines(nodes: list[NodeKeys]) -> str:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import Cluster, connect
+from kubernetes.client import CoreV1Api
+from kubernetes.config import new_client_from_config
 from modules import finish, module, start
 from surroundings import CLUSTER, User
 
@@ -26,20 +27,18 @@ NAMESPACE = "modules-trial"
 class Place:
     """A namespace, and the options that lead to it."""
 
-    cluster: Cluster
+    core: CoreV1Api
     access: dict[str, Any]
 
     def secret(self, name: str) -> Any:
-        return self.cluster.core.read_namespaced_secret(name, NAMESPACE)
+        return self.core.read_namespaced_secret(name, NAMESPACE)
 
     def config_map(self, name: str) -> Any:
-        return self.cluster.core.read_namespaced_config_map(name, NAMESPACE)
+        return self.core.read_namespaced_config_map(name, NAMESPACE)
 
     def names(self) -> set[str]:
-        secrets = self.cluster.core.list_namespaced_secret(NAMESPACE).items
-        return {
-            item.metadata.name for item in (*secrets, *self.cluster.core.list_namespaced_config_map(NAMESPACE).items)
-        }
+        secrets = self.core.list_namespaced_secret(NAMESPACE).items
+        return {item.metadata.name for item in (*secrets, *self.core.list_namespaced_config_map(NAMESPACE).items)}
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +49,12 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     else:
         user: User = request.getfixturevalue("user")
         kubeconfig, context = str(user.kubeconfig), CLUSTER
-    cluster = connect(kubeconfig, context)
-    cluster.core.create_namespace({"metadata": {"name": NAMESPACE}})
-    yield Place(cluster, {"kubeconfig": kubeconfig, "context": context, "namespace": NAMESPACE})
-    cluster.core.delete_namespace(NAMESPACE)
+    core = CoreV1Api(new_client_from_config(kubeconfig, context))
+    core.create_namespace({"metadata": {"name": NAMESPACE}})
+    yield Place(core, {"kubeconfig": kubeconfig, "context": context, "namespace": NAMESPACE})
+    core.delete_namespace(NAMESPACE)
     for _attempt in range(120):
-        if cluster.find("waiting for its end", cluster.core.read_namespace, NAMESPACE) is None:
+        if NAMESPACE not in {item.metadata.name for item in core.list_namespace().items}:
             return
         time.sleep(0.5)
     raise AssertionError(f"namespace {NAMESPACE} does not end")
@@ -115,7 +114,7 @@ def test_damaged_key_is_named_and_left(place: Place) -> None:
     wanted = {**place.access, "group": "damage", "count": 2}
     module("cometbft_keys", **wanted)
     data = {"damage-1.node_key.json": base64.b64encode(b"{}").decode()}
-    place.cluster.core.patch_namespaced_secret("damage-keys", NAMESPACE, {"data": data})
+    place.core.patch_namespaced_secret("damage-keys", NAMESPACE, {"data": data})
     version = place.secret("damage-keys").metadata.resource_version
     refused = module("cometbft_keys", **{**wanted, "count": 3})
     assert "Secret modules-trial/damage-keys, damage-1.node_key.json: priv_key: it is missing" in refused["msg"]
@@ -213,7 +212,7 @@ def test_runs_at_once_make_one_genesis(place: Place) -> None:
 def test_config_map_of_somebody_else_is_left(place: Place) -> None:
     wanted = genesis_of(place, "theirs")
     body = {"metadata": {"name": "theirs-config"}, "data": {"x": "y"}}
-    place.cluster.core.create_namespaced_config_map(NAMESPACE, body)
+    place.core.create_namespaced_config_map(NAMESPACE, body)
     refused = module("cometbft_genesis", **wanted)
     assert "reading ConfigMap modules-trial/theirs-config: it has no key genesis.json" in refused["msg"]
     assert place.config_map("theirs-config").data == {"x": "y"}

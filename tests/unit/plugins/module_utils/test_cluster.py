@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import Cluster, ClusterError, connect
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError, MissingLibraryError
 
@@ -95,7 +96,7 @@ def test_silent_api_is_told_in_words(tmp_path: Path) -> None:
         port = free.getsockname()[1]
     cluster = connect(kubeconfig(tmp_path, f"http://127.0.0.1:{port}"), "ours")
     with pytest.raises(ClusterError) as error:
-        cluster.call("reading Secret a/b", cluster.core.read_namespaced_secret, "b", "a")
+        Api(cluster).get("reading Secret a/b", "Secret", "a", "b")
     assert str(error.value).startswith("reading Secret a/b: the API of context ours at http://127.0.0.1:")
     assert "does not answer: Connection refused; check that" in str(error.value)
     assert error.value.status is None
@@ -141,7 +142,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 )
 def test_refusal_is_told_in_words(cluster: Cluster, status: int, said: str) -> None:
     with pytest.raises(ClusterError) as error:
-        cluster.call("reading it", cluster.core.read_namespaced_secret, str(status), "a")
+        Api(cluster).get("reading it", "Secret", "a", str(status))
     assert str(error.value).startswith(f"reading it: {said}")
     assert error.value.status == status
     assert error.value.reason == (None if status == 503 else f"R{status}")
@@ -149,12 +150,12 @@ def test_refusal_is_told_in_words(cluster: Cluster, status: int, said: str) -> N
 
 
 def test_what_is_not_there_is_none(cluster: Cluster) -> None:
-    assert cluster.find("reading it", cluster.core.read_namespaced_secret, "404", "a") is None
+    assert Api(cluster).get("reading it", "Secret", "a", "404") is None
     with pytest.raises(ClusterError) as error:
-        cluster.call("reading it", cluster.core.read_namespaced_secret, "404", "a")
+        Api(cluster).request("reading it", "GET", "/404")
     assert error.value.status == 404
     with pytest.raises(ClusterError):
-        cluster.find("reading it", cluster.core.read_namespaced_secret, "403", "a")
+        Api(cluster).get("reading it", "Secret", "a", "403")
 
 
 def test_one_root_of_all_errors() -> None:

@@ -13,16 +13,15 @@ import multiprocessing
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _key_places
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import Cluster, ClusterError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api, Json
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError, MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_places import FRESH_STATE, Directory, Secret
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._keys import ED25519, Entry, Kind, PrivateKey, ensure
-from kubernetes.client.exceptions import ApiException
 
 
 def tree(root: Path) -> dict[str, tuple[int, bytes]]:
@@ -160,7 +159,7 @@ def test_runs_at_once_never_give_a_node_two_keys(tmp_path: Path) -> None:
 # -- Secret
 
 
-class Api:
+class Secrets(Api):
     """Secrets as an API server keeps them: versions, conflicts, no two of one name."""
 
     def __init__(self) -> None:
@@ -168,63 +167,55 @@ class Api:
         self.calls: list[str] = []
         self.before_write: list[Callable[[], object]] = []
 
-    def _fail(self, status: int, reason: str) -> None:
-        raise ApiException(
-            status=status, reason=reason, body=json.dumps({"reason": reason, "message": f"it: {reason}"})
-        )
+    def refuse(self, doing: str, status: int, reason: str) -> None:
+        raise ClusterError(f"{doing}: {reason} ({status})", status, reason)
 
-    def _answer(self, name: str) -> SimpleNamespace:
+    def _answer(self, name: str) -> Json:
         secret = copy.deepcopy(self.secrets[name])
-        metadata = SimpleNamespace(resource_version=str(secret["version"]))
-        return SimpleNamespace(metadata=metadata, data=secret["data"] or None)
+        return {"metadata": {"resourceVersion": str(secret["version"])}, "data": secret["data"]}
 
-    def _meanwhile(self) -> None:
+    def _write(self, call: str, doing: str) -> None:
+        self.calls.append(call)
+        self.doing = doing
         if self.before_write:
             self.before_write.pop(0)()
 
-    def read_namespaced_secret(self, name: str, namespace: str, **options: Any) -> SimpleNamespace:
-        self.calls.append("read")
-        if name not in self.secrets:
-            self._fail(404, "NotFound")
-        return self._answer(name)
+    def get(self, doing: str, kind: str, namespace: str | None = None, name: str | None = None) -> Json | None:
+        self.calls.append("get")
+        assert (kind, namespace) == ("Secret", "net")
+        return self._answer(str(name)) if name in self.secrets else None
 
-    def create_namespaced_secret(self, namespace: str, body: dict[str, Any], **options: Any) -> SimpleNamespace:
-        self.calls.append("create")
-        self._meanwhile()
-        name = body["metadata"]["name"]
-        if name in self.secrets:
-            self._fail(409, "AlreadyExists")
-        self.secrets[name] = {"version": 1, "labels": body["metadata"]["labels"], "data": dict(body["data"])}
-        return self._answer(name)
+    def create(self, doing: str, definition: Json) -> Json:
+        self._write("create", doing)
+        metadata = definition["metadata"]
+        assert metadata["namespace"] == "net"
+        if metadata["name"] in self.secrets:
+            self.refuse(doing, 409, "AlreadyExists")
+        self.secrets[metadata["name"]] = {"version": 1, "labels": metadata["labels"], "data": dict(definition["data"])}
+        return self._answer(metadata["name"])
 
-    def patch_namespaced_secret(
-        self, name: str, namespace: str, body: dict[str, Any], **options: Any
-    ) -> SimpleNamespace:
-        self.calls.append("patch")
-        self._meanwhile()
+    def merge(self, doing: str, kind: str, namespace: str, name: str, patch: Json) -> Json:
+        self._write("merge", doing)
         secret = self.secrets[name]
-        if body["metadata"]["resourceVersion"] != str(secret["version"]):
-            self._fail(409, "Conflict")
-        secret["data"].update(body["data"])
+        if patch["metadata"]["resourceVersion"] != str(secret["version"]):
+            self.refuse(doing, 409, "Conflict")
+        secret["data"].update(patch["data"])
         secret["version"] += 1
         return self._answer(name)
 
 
 @pytest.fixture
-def api() -> Api:
-    return Api()
+def api() -> Secrets:
+    return Secrets()
 
 
-def secret(api: Api) -> Secret:
-    client = SimpleNamespace(configuration=SimpleNamespace(host="https://api"))
-    cluster = Cluster(client, "test")
-    cluster.core = api
-    return Secret(cluster, "net", "tm-keys", {"tm": "tm"})
+def secret(api: Secrets) -> Secret:
+    return Secret(api, "net", "tm-keys", {"tm": "tm"})
 
 
-def test_secret_is_made_once(api: Api) -> None:
+def test_secret_is_made_once(api: Secrets) -> None:
     first = ensure(secret(api), ["tm-0", "tm-1"], dry_run=False)
-    assert api.calls == ["read", "create"]
+    assert api.calls == ["get", "create"]
     assert api.secrets["tm-keys"]["labels"] == {"tm": "tm"}
     assert sorted(api.secrets["tm-keys"]["data"]) == [
         "tm-0.node_key.json",
@@ -233,25 +224,25 @@ def test_secret_is_made_once(api: Api) -> None:
         "tm-1.priv_validator_key.json",
     ]
     second = ensure(secret(api), ["tm-0", "tm-1"], dry_run=False)
-    assert (api.calls, second.made, second.after) == (["read", "create", "read"], [], first.after)
+    assert (api.calls, second.made, second.after) == (["get", "create", "get"], [], first.after)
 
 
-def test_growth_adds_only_what_is_missing(api: Api) -> None:
+def test_growth_adds_only_what_is_missing(api: Secrets) -> None:
     ensure(secret(api), ["tm-0"], dry_run=False)
     kept = dict(api.secrets["tm-keys"]["data"])
     grown = ensure(secret(api), ["tm-0", "tm-1"], dry_run=False)
     assert grown.made == ["tm-1"]
-    assert api.calls == ["read", "create", "read", "patch"]
+    assert api.calls == ["get", "create", "get", "merge"]
     assert kept.items() <= api.secrets["tm-keys"]["data"].items()
 
 
-def test_plan_only_reads(api: Api) -> None:
+def test_plan_only_reads(api: Secrets) -> None:
     assert ensure(secret(api), ["tm-0"], dry_run=True).made == ["tm-0"]
-    assert (api.calls, api.secrets) == (["read"], {})
+    assert (api.calls, api.secrets) == (["get"], {})
 
 
 @pytest.mark.parametrize("exists", [False, True])
-def test_quicker_run_wins(api: Api, exists: bool) -> None:
+def test_quicker_run_wins(api: Secrets, exists: bool) -> None:
     """Whether the Secret was made meanwhile, or another node or the same one was added to it."""
     if exists:
         ensure(secret(api), ["tm-9"], dry_run=False)
@@ -263,13 +254,13 @@ def test_quicker_run_wins(api: Api, exists: bool) -> None:
     assert ours.after[0] == rival[0].after[0]
 
 
-def test_rival_that_did_everything_leaves_nothing_to_write(api: Api) -> None:
+def test_rival_that_did_everything_leaves_nothing_to_write(api: Secrets) -> None:
     api.before_write.append(lambda: ensure(secret(api), ["tm-0"], dry_run=False))
     assert ensure(secret(api), ["tm-0"], dry_run=False).made == []
-    assert api.calls.count("patch") == 0
+    assert api.calls.count("merge") == 0
 
 
-def test_endless_conflicts_end(api: Api) -> None:
+def test_endless_conflicts_end(api: Secrets) -> None:
     def touch() -> None:
         api.secrets.setdefault("tm-keys", {"version": 1, "data": {}})["version"] += 1
         api.before_write.append(touch)
@@ -279,15 +270,15 @@ def test_endless_conflicts_end(api: Api) -> None:
         ensure(secret(api), ["tm-0"], dry_run=False)
 
 
-def test_other_refusals_are_not_tried_again(api: Api) -> None:
-    api.before_write.append(lambda: api._fail(403, "Forbidden"))
-    with pytest.raises(ClusterError, match="creating Secret net/tm-keys: it: Forbidden") as error:
+def test_other_refusals_are_not_tried_again(api: Secrets) -> None:
+    api.before_write.append(lambda: api.refuse(api.doing, 403, "Forbidden"))
+    with pytest.raises(ClusterError, match="creating Secret net/tm-keys: Forbidden") as error:
         ensure(secret(api), ["tm-0"], dry_run=False)
     assert error.value.status == 403
-    assert api.calls == ["read", "create"]
+    assert api.calls == ["get", "create"]
 
 
-def test_damaged_entry_is_named_and_kept(api: Api) -> None:
+def test_damaged_entry_is_named_and_kept(api: Secrets) -> None:
     ensure(secret(api), ["tm-0", "tm-1"], dry_run=False)
     data = api.secrets["tm-keys"]["data"]
     data["tm-0.node_key.json"] = base64.b64encode(b"{").decode()
@@ -300,7 +291,7 @@ def test_damaged_entry_is_named_and_kept(api: Api) -> None:
     assert api.secrets == before
 
 
-def test_shared_key_is_refused(api: Api) -> None:
+def test_shared_key_is_refused(api: Secrets) -> None:
     ensure(secret(api), ["tm-0", "tm-1"], dry_run=False)
     data = api.secrets["tm-keys"]["data"]
     data["tm-1.priv_validator_key.json"] = data["tm-0.priv_validator_key.json"]
@@ -309,7 +300,7 @@ def test_shared_key_is_refused(api: Api) -> None:
 
 
 def test_group_that_is_too_large_for_one_secret_is_refused_before_writing(
-    api: Api, monkeypatch: pytest.MonkeyPatch
+    api: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = sum(len(kind.write(PrivateKey.make(ED25519))) for kind in Kind)
     monkeypatch.setattr(_key_places, "SECRET_LIMIT", 2 * one)
@@ -317,7 +308,7 @@ def test_group_that_is_too_large_for_one_secret_is_refused_before_writing(
     with pytest.raises(MintnetError, match=f"it would hold {3 * one} bytes, and Kubernetes allows {2 * one}"):
         ensure(secret(api), ["tm-0", "tm-1", "tm-2"], dry_run=False)
     assert len(api.secrets["tm-keys"]["data"]) == 4
-    assert api.calls[-1] == "read"
+    assert api.calls[-1] == "get"
 
 
 def test_secret_keeps_two_thousand_nodes() -> None:
