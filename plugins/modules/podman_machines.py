@@ -203,62 +203,66 @@ removed:
   sample: [container mintnet-1]
 """
 
+import typing as t
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines import Machines
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines_plan import Wanted
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
 
-ARGUMENT_SPEC = {
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "cluster": {"type": "str", "required": True},
-    "home": {"type": "path", "required": True},
-    "count": {"type": "int", "default": 1},
-    "subnet": {"type": "str", "default": "10.89.64.0/24"},
-    "rootfs": {
-        "type": "dict",
-        "options": {"path": {"type": "path", "required": True}, "sha256": {"type": "str", "required": True}},
+SPEC: dict[str, t.Any] = {
+    "argument_spec": {
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "cluster": {"type": "str", "required": True},
+        "home": {"type": "path", "required": True},
+        "count": {"type": "int", "default": 1},
+        "subnet": {"type": "str", "default": "10.89.64.0/24"},
+        "rootfs": {
+            "type": "dict",
+            "options": {"path": {"type": "path", "required": True}, "sha256": {"type": "str", "required": True}},
+        },
+        "shared_dir": {"type": "path"},
+        "files": {"type": "dict", "default": {}},
+        "masked_units": {"type": "list", "elements": "str", "default": []},
+        "commands": {"type": "dict", "default": {}},
+        "timeout": {"type": "int", "default": 120},
     },
-    "shared_dir": {"type": "path"},
-    "files": {"type": "dict", "default": {}},
-    "masked_units": {"type": "list", "elements": "str", "default": []},
-    "commands": {"type": "dict", "default": {}},
-    "timeout": {"type": "int", "default": 120},
+    "required_if": [("state", "present", ["rootfs"])],
 }
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec=ARGUMENT_SPEC, required_if=[("state", "present", ["rootfs"])], supports_check_mode=True
-    )
-    asked = module.params
-    rootfs = asked["rootfs"] or {"path": "", "sha256": ""}
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    rootfs = params["rootfs"] or {"path": "", "sha256": ""}
     try:
-        subnet = IPv4Network(asked["subnet"])
+        subnet = IPv4Network(params["subnet"])
     except ValueError as error:
-        module.fail_json(msg=f"Reading the subnet: {error}", hint="give an IPv4 range such as 10.89.64.0/24")
+        raise MintnetError(f"Reading the subnet: {error}", hint="give an IPv4 range such as 10.89.64.0/24") from error
     machines = Machines(
         Wanted(
-            cluster=asked["cluster"],
-            home=Path(asked["home"]),
-            count=asked["count"],
+            cluster=params["cluster"],
+            home=Path(params["home"]),
+            count=params["count"],
             subnet=subnet,
             rootfs=rootfs["path"],
             sha256=rootfs["sha256"],
-            shared_dir=asked["shared_dir"] or "",
-            files=asked["files"],
-            masked_units=asked["masked_units"],
-            commands=asked["commands"],
-            timeout=asked["timeout"],
+            shared_dir=params["shared_dir"] or "",
+            files=params["files"],
+            masked_units=params["masked_units"],
+            commands=params["commands"],
+            timeout=params["timeout"],
         )
     )
+    act = machines.present if params["state"] == "present" else machines.absent
     try:
-        act = machines.present if asked["state"] == "present" else machines.absent
-        module.exit_json(**act(check=module.check_mode))
-    except (MintnetError, OSError) as error:
-        module.fail_json(msg=str(error), **getattr(error, "result", {}))
+        return act(check=check_mode)
+    except OSError as error:
+        raise MintnetError(f"Working on local machines: {error}") from error
+
+
+def main() -> None:
+    serve(SPEC, run)
 
 
 if __name__ == "__main__":
