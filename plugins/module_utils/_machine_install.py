@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import hashlib
 import os
 import stat
 import subprocess
 import tarfile
-import tempfile
 import typing as t
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -70,6 +70,22 @@ class Installation:
     diff: list[dict[str, str]] = dataclasses.field(default_factory=list)
 
     def apply(self) -> bool:
+        with contextlib.nullcontext() if self.check else self._locked():
+            return self._apply()
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One at a time on a machine: what a run began goes on here when that run was killed, and another may come."""
+        folder = self._at(RECORDS)
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def _apply(self) -> bool:
         old = Record.load(self._record)
         new = Record(self.inputs, {}, list(self.units))
         for wanted in self.files:
@@ -172,6 +188,8 @@ class Installation:
         return marks
 
     def _remove(self, name: str) -> None:
+        if not self.check:
+            _draft(self._at(name)).unlink(missing_ok=True)
         if os.path.lexists(self._at(name)):
             self.did.append(f"removed {name}")
             if not self.check:
@@ -224,16 +242,21 @@ class Installation:
     def _replacing(self, path: Path, mode: int) -> Iterator[t.BinaryIO]:
         """Whole or not at all: written beside, renamed into place. A running program keeps its old file."""
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        draft = _draft(path)
+        draft.unlink(missing_ok=True)
         try:
-            with os.fdopen(handle, "wb") as target:
+            with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as target:
                 yield target
                 os.fchmod(target.fileno(), mode)
-            Path(beside).replace(path)
+            draft.replace(path)
         except BaseException:
-            with contextlib.suppress(OSError):
-                Path(beside).unlink()
+            draft.unlink(missing_ok=True)
             raise
+
+
+def _draft(path: Path) -> Path:
+    """The place beside a file where it is written: always the same, so that what was cut off is written over."""
+    return path.with_name(f".{path.name}.mintnet")
 
 
 def _copy(source: t.IO[bytes], target: t.BinaryIO | None = None) -> str:
