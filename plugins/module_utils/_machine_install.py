@@ -88,11 +88,13 @@ class Installation:
     def _apply(self) -> bool:
         old = Record.load(self._record)
         new = Record(self.inputs, {}, list(self.units))
+        # A run that was cut off has not restarted what it wrote for.
+        resumed = self._record.exists() and not old.inputs
         for wanted in self.files:
             new.files.update(self._unpack(wanted, wanted.archive, old) if wanted.archive else self._write(wanted, old))
         for name in sorted(set(old.files) - set(new.files)):
-            self._remove(name)
-        self._units(restart=bool(self.did))
+            self._remove(name, old)
+        self._units(restart=bool(self.did) or resumed)
         if new != old:
             self.did.append(f"recorded {self.name}")
             if not self.check:
@@ -102,6 +104,12 @@ class Installation:
     @property
     def _record(self) -> Path:
         return self._at(f"{RECORDS}/{self.name}.json")
+
+    def _do(self, what: str, old: Record) -> None:
+        """Note what is about to be done; before the first of it the record loses its inputs, until all is done."""
+        if not self.did and not self.check:
+            self._replace(self._record, dataclasses.replace(old, inputs="").dump().encode(), 0o644)
+        self.did.append(what)
 
     def _at(self, name: str) -> Path:
         return self.root / name.lstrip("/")
@@ -121,7 +129,7 @@ class Installation:
         if same:
             return {wanted.path: FileMark.of(path, sha256)}
 
-        self.did.append(f"wrote {wanted.path}")
+        self._do(f"wrote {wanted.path}", old)
         if wanted.content is not None:
             self.diff.append(
                 {
@@ -159,7 +167,7 @@ class Installation:
         }
         if known and all(mark.holds(self._at(name)) for name, mark in known.items()):
             return known
-        self.did.append(f"unpacked {Path(source).name} into {wanted.path}")
+        self._do(f"unpacked {Path(source).name} into {wanted.path}", old)
         self.diff.append(
             {
                 "before_header": wanted.path,
@@ -187,11 +195,11 @@ class Installation:
                     marks[prefix + name] = FileMark.of(path, wanted.sha256)
         return marks
 
-    def _remove(self, name: str) -> None:
+    def _remove(self, name: str, old: Record) -> None:
         if not self.check:
             _draft(self._at(name)).unlink(missing_ok=True)
         if os.path.lexists(self._at(name)):
-            self.did.append(f"removed {name}")
+            self._do(f"removed {name}", old)
             if not self.check:
                 self._at(name).unlink()
 

@@ -214,3 +214,22 @@ def test_one_at_a_time(install: t.Callable[..., Installation], tmp_path: Path) -
     os.close(handle)
     second.join()
     assert not install(wanted).did
+
+
+def test_a_killed_run_is_finished(
+    install: t.Callable[..., Installation], systemd: Systemd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(WantedFile("/etc/trial", content="old"), units=["trial.service"])
+    with monkeypatch.context() as patch:
+        patch.setattr(Installation, "_units", killed)
+        with pytest.raises(KeyboardInterrupt):
+            install(WantedFile("/etc/trial", content="new"), units=["trial.service"])
+    systemd.calls.clear()
+    # The file is there; but what runs began with the old one.
+    assert "restarted trial.service" in install(WantedFile("/etc/trial", content="new"), units=["trial.service"]).did
+    assert systemd.calls == ["daemon-reload", "restart trial.service"]
+    assert not install(WantedFile("/etc/trial", content="new"), units=["trial.service"]).did
+
+
+def killed(*_arguments: object, **_options: object) -> None:
+    raise KeyboardInterrupt
