@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api, Json
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
@@ -37,13 +37,13 @@ class NotReady(MintnetError):
 class Waiter:
     """``tell`` gets a line whenever there is something new to say."""
 
-    def __init__(self, api: Api, network: str, tell: Callable[[str], None], *, read_only: bool = False) -> None:
+    def __init__(self, api: Api, network: str, tell: Callable[[str], None]) -> None:
         self.api = api
         self.network = network
         self.tell = tell
-        self.read_only = read_only
         self.changed = False
         self._recorded: set[str] = set()
+        self._written: set[str] = set()
         self._first_height: int | None = None
         self._heights: list[int] = []
         self._told = ("", 0.0)
@@ -88,7 +88,7 @@ class Waiter:
         # A chain that is looked at in the middle of its life need not make one more block for us.
         if lowest > network["genesis"]["initial_height"] and (network["block_age"] or 0.0) < FRESH:
             return True
-        if not network["empty_blocks"] and not self._sent and not self.read_only:
+        if not network["empty_blocks"] and not self._sent:
             self._send(network)
         return False
 
@@ -101,6 +101,19 @@ class Waiter:
         except (ClusterError, RpcError):
             return  # tried again at the next look
         self._sent = self.changed = True
+
+    @property
+    def recorded(self) -> list[str]:
+        """Whose start this wait has written down."""
+        return sorted(self._written)
+
+    def foresee(self, validators: Collection[str]) -> Json:
+        """The network as it is; those of these validators whose start is not written down yet count as recorded."""
+        network = report(observe(self.api, self.network, None))
+        sha256 = (network["genesis"] or {}).get("sha256", "")
+        self._written |= {name for name in validators if not sha256 or network["started"].get(name) != sha256}
+        self.changed = bool(self._written)
+        return network
 
     def record(self, network: Json) -> None:
         """Write down which validators have started: from now on an empty volume may not vote for them again."""
@@ -115,11 +128,13 @@ class Waiter:
         if not new:
             return
         self.changed = True
-        if self.read_only:
-            return
+        self._written |= new.keys()
+        self._write(new)
+
+    def _write(self, started: dict[str, str], tries: int = 2) -> None:
         doing = f"recording started validators in {self.network}"
         try:
-            self.api.merge(doing, "ConfigMap", self.network, STARTED, {"data": new})
+            self.api.merge(doing, "ConfigMap", self.network, STARTED, {"data": started})
         except ClusterError as error:
             if error.status != 404:
                 raise
@@ -129,7 +144,14 @@ class Waiter:
                 "app.kubernetes.io/managed-by": "mintnet.kubernetes",
             }
             metadata = {"name": STARTED, "namespace": self.network, "labels": labels}
-            self.api.create(doing, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": new})
+            definition = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": started}
+            try:
+                self.api.create(doing, definition)
+            except ClusterError as conflict:
+                # Another run was quicker.
+                if conflict.reason != "AlreadyExists" or tries == 1:
+                    raise
+                self._write(started, tries - 1)
 
     def _progress(self, network: Json, final: bool = False) -> None:
         lowest, _highest = heights(network)

@@ -26,6 +26,11 @@ options:
     description: Name of the network, which is that of its namespace.
     type: str
     required: true
+  validators:
+    description: Names of the validators, which a check run needs to know who would be written down.
+    type: list
+    elements: str
+    default: []
   wait_timeout:
     description: How many seconds to wait.
     type: float
@@ -38,7 +43,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - In check mode nothing is sent and nothing is written down.
+      - In check mode it looks once, and tells which of O(validators) would be written down.
   diff_mode:
     support: none
   idempotent:
@@ -56,6 +61,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+recorded:
+  description: Names of the validators that were written down as started, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [tm-0, tm-1]
 network:
   description: What was seen last, as M(mintnet.kubernetes.cometbft_info) returns it.
   returned: always, as soon as something was seen

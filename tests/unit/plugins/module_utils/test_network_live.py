@@ -39,12 +39,18 @@ class Recorded:
         self.refused: dict[str, int] = {}
         self.silent: set[str] = set()
         self.hung_up: set[str] = set()
+        self.missing_once: set[str] = set()
         self.height = 164
         self.rise = 0
         self.requests: list[tuple[str, str, Any]] = []
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         self.requests.append((method, path, body))
+        if path in self.missing_once:
+            self.missing_once.remove(path)
+            return 404, {"reason": "NotFound", "message": f"{path} not found"}
+        if method == "POST" and path == "/api/v1/namespaces/mintnet/configmaps" and not self.refused:
+            return 409, {"reason": "AlreadyExists", "message": "it exists"}
         if path in self.refused:
             return self.refused[path], {"reason": "Refused", "message": f"{path} is refused"}
         if "/proxy/" in path:
@@ -257,9 +263,9 @@ def test_no_namespace(api: Api, recorded: Recorded) -> None:
 # Waiting
 
 
-def wait(api: Api, timeout: float = 0.5, read_only: bool = False) -> tuple[Waiter, Json, list[str]]:
+def wait(api: Api, timeout: float = 0.5) -> tuple[Waiter, Json, list[str]]:
     told: list[str] = []
-    waiter = Waiter(api, "mintnet", told.append, read_only=read_only)
+    waiter = Waiter(api, "mintnet", told.append)
     return waiter, waiter.wait(timeout, 0.01), told
 
 
@@ -280,6 +286,7 @@ def test_who_has_started_is_recorded_once(api: Api, recorded: Recorded) -> None:
     sha256 = started["data"].pop("tm-2")
     waiter, _network, _told = wait(api)
     assert waiter.changed
+    assert waiter.recorded == ["tm-2"]
     assert patches(recorded) == [{"data": {"tm-2": sha256}}]
 
 
@@ -291,13 +298,31 @@ def test_a_record_of_an_earlier_chain_is_replaced(api: Api, recorded: Recorded) 
     assert patches(recorded) == [{"data": {"tm-1": sha256}}]
 
 
-def test_a_look_without_changes_records_nothing(api: Api, recorded: Recorded) -> None:
+def test_a_check_run_looks_once_and_foresees_who_is_recorded(api: Api, recorded: Recorded) -> None:
+    names = ["tm-0", "tm-1", "tm-2", "tm-3"]
+    waiter = Waiter(api, "mintnet", lambda text: None)
+    assert waiter.foresee(names)["healthy"]
+    assert (waiter.changed, waiter.recorded) == (False, [])
     recorded.data["ConfigMap"] = [
         item for item in recorded.data["ConfigMap"] if item["metadata"]["name"] != "tm-started"
     ]
-    waiter, _network, _told = wait(api, read_only=True)
-    assert waiter.changed
+    waiter.foresee(names)
+    assert (waiter.changed, waiter.recorded) == (True, names)
     assert {method for method, path, _body in recorded.requests if "proxy" not in path} == {"GET"}
+
+
+def test_a_record_that_another_run_makes_meanwhile_is_added_to(api: Api, recorded: Recorded) -> None:
+    recorded.data["ConfigMap"] = [
+        item for item in recorded.data["ConfigMap"] if item["metadata"]["name"] != "tm-started"
+    ]
+    recorded.missing_once.add("/api/v1/namespaces/mintnet/configmaps/tm-started")
+    waiter, _network, _told = wait(api)
+    assert waiter.recorded == ["tm-0", "tm-1", "tm-2", "tm-3"]
+    assert [method for method, path, _body in recorded.requests if "proxy" not in path and method != "GET"] == [
+        "PATCH",
+        "POST",
+        "PATCH",
+    ]
 
 
 def test_the_record_is_made_where_there_is_none(api: Api, recorded: Recorded) -> None:
