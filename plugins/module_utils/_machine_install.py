@@ -65,6 +65,7 @@ class Installation:
     root: Path = Path("/")
     run: Run = run
     check: bool = False
+    records: str = RECORDS
     #: What was done, and the texts before and after.
     did: list[str] = dataclasses.field(default_factory=list)
     diff: list[dict[str, str]] = dataclasses.field(default_factory=list)
@@ -76,7 +77,7 @@ class Installation:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """One at a time on a machine: what a run began goes on here when that run was killed, and another may come."""
-        folder = self._at(RECORDS)
+        folder = self._at(self.records)
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -103,7 +104,7 @@ class Installation:
 
     @property
     def _record(self) -> Path:
-        return self._at(f"{RECORDS}/{self.name}.json")
+        return self._at(f"{self.records}/{self.name}.json")
 
     def _do(self, what: str, old: Record) -> None:
         """Note what is about to be done; before the first of it the record loses its inputs, until all is done."""
@@ -213,7 +214,8 @@ class Installation:
         self.did += [f"{'restarted' if name in active else 'started'} {name}" for name in touched]
         if self.check:
             return
-        if restart:
+        # A file alone may come to a machine without systemd.
+        if restart and (self.units or any("/systemd/system/" in wanted.path for wanted in self.files)):
             self.run(["systemctl", "daemon-reload"])
         if enable:
             self.run(["systemctl", "enable", "--quiet", *enable])

@@ -60,6 +60,10 @@ options:
     type: list
     elements: str
     default: []
+  records:
+    description: Folder where it is remembered what was installed.
+    type: path
+    default: /var/lib/mintnet/records
 attributes:
   check_mode:
     support: full
@@ -102,6 +106,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_instal
     Installation,
     WantedFile,
 )
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_record import RECORDS
 
 ARGUMENT_SPEC = {
     "name": {"type": "str", "required": True},
@@ -122,6 +127,7 @@ ARGUMENT_SPEC = {
         "required_one_of": [("content", "source", "archive")],
     },
     "units": {"type": "list", "elements": "str", "default": []},
+    "records": {"type": "path", "default": RECORDS},
 }
 
 
@@ -134,6 +140,7 @@ def main() -> None:
         files=[WantedFile(**{**one, "mode": int(one["mode"], 8)}) for one in wanted["files"]],
         units=wanted["units"],
         check=module.check_mode,
+        records=wanted["records"],
     )
     try:
         changed = installation.apply()
