@@ -75,11 +75,27 @@ class Answer:
         return t.cast(Json, json.loads(self.data))
 
 
+def _foresee(doing: str, method: str, path: str, query: Mapping[str, str], body: t.Any) -> Answer:
+    """What a cluster would answer in which nothing is."""
+    if method == "GET" and any(path.endswith(f"/{kind.plural}") for kind in KINDS.values()):
+        found: Json = {"items": []}
+    elif method == "GET":
+        raise ClusterError(f"{doing}: it is not there", 404, "NotFound")
+    elif query.get("dryRun") == "All":
+        found = body
+    else:
+        raise ClusterError(f"{doing}: the cluster is still to be made; make it first: create")
+    return Answer(json.dumps(found).encode(), datetime.now(UTC))
+
+
 class Api:
     """Sends requests as the user of one context. Safe to use from several threads."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
+        self._workers = 1
+        if cluster.api is None:
+            return
         self._pool = cluster.api.rest_client.pool_manager
         # More at once than the pool keeps would open and close a connection for each.
         self._workers = min(16, cluster.api.configuration.connection_pool_maxsize or 4)
@@ -99,6 +115,8 @@ class Api:
 
         ``reads`` says that it changes nothing, which a GET never does, and may be sent again.
         """
+        if self.cluster.api is None:
+            return _foresee(doing, method, path, query or {}, body)
         send = partial(
             self.cluster.call, doing, self._send, method, path, query, body, content_type, _request_timeout=timeout
         )

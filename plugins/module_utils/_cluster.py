@@ -19,6 +19,9 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import 
 #: Seconds to connect, seconds to wait for an answer. The client's own default is to wait for ever.
 TIMEOUT = (5.0, 30.0)
 
+#: In place of a context, for a check run: the cluster is still to be made, and nothing is in it.
+TO_BE_MADE = "(to be made)"
+
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "kubeconfig": {"type": "path"},
     "context": {"type": "str"},
@@ -85,6 +88,8 @@ class Cluster:
 
 def connect(kubeconfig: str | None, context: str | None) -> Cluster:
     """A client for ``context`` of ``kubeconfig`` (default: $KUBECONFIG, else ~/.kube/config). Sends no request."""
+    if context == TO_BE_MADE:
+        return Cluster(None, TO_BE_MADE)
     try:
         from kubernetes import config
     except ImportError as error:

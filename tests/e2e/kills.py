@@ -29,11 +29,8 @@ POINTS = int(os.environ.get("MINTNET_E2E_POINTS") or 20)
 
 Entry = dict[str, Any]
 
-_ROLES = {
-    "artifacts": "build",
-    "machines": "machine",
-    **dict.fromkeys(("containerd", "cni", "kubeadm", "storage", "kubectl"), "kubeadm"),
-}
+PARTS = ("containerd", "cni", "kubeadm", "storage", "kubectl")
+_ROLES = {"artifacts": "build", "machines": "machine", **dict.fromkeys(PARTS, "kubeadm")}
 _ACTIONS = {
     "cometbft_keys": "keys",
     "cometbft_genesis": "keys",
@@ -120,11 +117,9 @@ class Victim(User):
             ]
         return []
 
-    def changes(self) -> set[tuple[str, str]]:
-        """What the last run told that it changed, or would."""
-        return {
-            (entry["changed"], what) for entry in self.entries() if "changed" in entry for what in entry["what"] or [""]
-        }
+    def changes(self) -> set[str]:
+        """What the last run told that it changed, or would: each thing, but a part of a cluster as one."""
+        return {name for entry in self.entries() if "changed" in entry for name in _things(entry)}
 
     def kill(self, book: Path | str, phase: str, point: int, options: str = "") -> Blow:
         """Kills a run in this phase, at the moment that seed and number of the point say."""
@@ -168,6 +163,14 @@ class Victim(User):
         self.seconds.update(
             {phase: seconds for phase, seconds in took.items() if seconds > self.seconds.get(phase, 0) / 4}
         )
+
+
+def _things(entry: Entry) -> list[str]:
+    if entry["role"] in PARTS:
+        return [entry["role"]]
+    if entry["action"].endswith(".kubeconfig"):
+        return ["kubeconfig"]
+    return entry["what"] or [entry["changed"]]
 
 
 def phases(entries: list[Entry], book: Path | str) -> list[tuple[str, float]]:

@@ -262,7 +262,7 @@ def test_cluster(victim: Victim, phase: str, point: int) -> None:
 # --- network ----------------------------------------------------------------------------------------------------------
 
 
-def check(victim: Victim, play: str, options: str) -> set[tuple[str, str]]:
+def check(victim: Victim, play: str, options: str = "") -> set[str]:
     """What a check run tells that it would change; it changes nothing."""
     before = settled(victim)
     victim.play(play, f"{options} --check --diff")

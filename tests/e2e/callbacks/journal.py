@@ -37,13 +37,17 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_ok(self, result: Any) -> None:
         found = result.result
         if found.get("changed") and "results" not in found:
-            self._write(changed=result.task.name, action=result.task.resolved_action, what=self._names(found))
+            self._write_change(result, self._names(found))
 
     def v2_runner_item_on_ok(self, result: Any) -> None:
         found = result.result
         if found.get("changed"):
-            item = str(found.get("_ansible_item_label", ""))
-            self._write(changed=result.task.name, action=result.task.resolved_action, what=[item])
+            self._write_change(result, [str(found.get("_ansible_item_label", ""))])
+
+    def _write_change(self, result: Any, what: list[str]) -> None:
+        task = result.task
+        role = task._role.get_name().rsplit(".", 1)[-1] if task._role else ""
+        self._write(changed=task.name, action=task.resolved_action or task.action, role=role, what=what)
 
     @staticmethod
     def _names(found: Any) -> list[str]:
