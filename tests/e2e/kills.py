@@ -25,7 +25,7 @@ from surroundings import Run, User
 SEED = int(os.environ.get("MINTNET_E2E_SEED") or random.SystemRandom().randrange(10**6))
 """Of every random moment; name it to see a failure again."""
 POINTS = int(os.environ.get("MINTNET_E2E_POINTS") or 20)
-"""How many moments of each phase are tried in a long run; a short one tries the first of them."""
+"""How many moments of each phase are tried in a long run; a short one tries one."""
 
 Entry = dict[str, Any]
 
@@ -204,7 +204,18 @@ def kill_family(pid: int) -> int:
     for one in stopped:
         with contextlib.suppress(ProcessLookupError):
             os.kill(one, signal.SIGKILL)
+    until = time.monotonic() + 10
+    while any(map(lives, stopped)) and time.monotonic() < until:
+        time.sleep(0.01)
     return len(stopped)
+
+
+def lives(pid: int) -> bool:
+    """What nobody has waited for yet does not."""
+    try:
+        return Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def family(pid: int) -> set[int]:

