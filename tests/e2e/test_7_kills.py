@@ -147,13 +147,20 @@ def there(victim: Victim) -> bool:
 def settled(victim: Victim) -> dict[str, Any]:
     """What Kubernetes still makes of its own accord is awaited."""
     before = things(victim)
-    for _attempt in range(30):
+    for _attempt in range(60):
         time.sleep(1)
         after = things(victim)
-        if after == before:
+        if after == before and not at_work():
             return after
         before = after
     raise AssertionError("it does not come to rest")
+
+
+def at_work() -> bool:
+    """Whether a machine is still making the cluster, after the run that began it was killed."""
+    machines = podman("ps", "-q", "--filter", f"label=io.mintnet.cluster={CLUSTER}")
+    unit = "systemctl is-active mintnet-cluster-init.service || true"
+    return any("activating" in podman("exec", machine, "sh", "-c", unit) for machine in machines)
 
 
 def documents(victim: Victim) -> tuple[dict[str, str], dict[str, str]]:
