@@ -99,7 +99,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _kubeconfig
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError, system_error
 
 CREDENTIALS = ("server", "certificate_authority_data", "client_certificate_data", "client_key_data")
 ARGUMENT_SPEC = {
@@ -132,7 +132,8 @@ def main() -> None:
     except MintnetError as error:
         module.fail_json(msg=str(error))
     except OSError as error:
-        module.fail_json(msg=f"writing {path}: {error.strerror}; make it writable or name another file")
+        advice = "make it writable or name another file"
+        module.fail_json(msg=str(system_error(f"writing {path}", error, advice)))
     module.exit_json(changed=bool(changed), path=str(path), context=name, diff=changed or {"before": "", "after": ""})
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import telling_lines
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._logs import telling
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import (
     Block,
     NodeAnswer,
@@ -85,7 +85,13 @@ def test_a_network_that_runs_is_healthy_and_told_in_full(seen: Observed) -> None
     assert network["chain_id"] == "mintnet"
     assert network["height"] == network["compared_height"] == 164
     assert network["power"] == {"total": 40, "online": 40, "needed": 27, "short": 0}
-    assert network["namespace"] == {"exists": True, "made": True, "phase": "Active", "pod_security": "restricted"}
+    assert network["namespace"] == {
+        "exists": True,
+        "made": True,
+        "phase": "Active",
+        "held_by": "",
+        "pod_security": "restricted",
+    }
     assert [node["name"] for node in network["nodes"]] == ["tm-0", "tm-1", "tm-2", "tm-3"]
     assert len({node["block_id"] for node in network["nodes"]}) == 1
     for node in network["nodes"]:
@@ -433,4 +439,4 @@ def test_times_have_nine_digits_of_a_second() -> None:
     ],
 )
 def test_telling_lines(log: str, said: str) -> None:
-    assert telling_lines(log) == said
+    assert " | ".join(telling(log)) == said
