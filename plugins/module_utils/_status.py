@@ -169,10 +169,11 @@ def report(seen: Observed) -> Json:
 
 
 def troubles(seen: Observed) -> dict[str, Trouble]:
-    """What is wrong with which node, and where more may be said about it."""
+    """What is wrong with which node, and where more may be said about it. One that catches up may do so for ever."""
     found = _Report(seen)
-    found.build()
-    return {name: trouble for name, trouble in found.troubles.items() if trouble}
+    late = {node["name"] for node in found.build()["nodes"] if node["catching_up"]}
+    behind = Trouble(container="tm")
+    return {name: trouble or behind for name, trouble in found.troubles.items() if trouble or name in late}
 
 
 class _Report:

@@ -136,7 +136,8 @@ class Waiter:
             seen = observe(self.api, self.network)  # all of it, as it is now
         network = explain(self.api, seen)
         self._progress(network, final=True)
-        reasons = network["reasons"] or ["the heights do not rise"]
+        late = [f"{node['name']}: {node['reason']}" for node in network["nodes"] if node["catching_up"]]
+        reasons = network["reasons"] or late or ["the heights do not rise"]
         head = f"{doing} ({summary(network)})"
         ending = "" if final else "; not waited for any longer, as this does not end by itself"
         return NotReady(
