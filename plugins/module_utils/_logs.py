@@ -11,12 +11,19 @@ import re
 _TELLING = (
     re.compile(
         r"^panic:|^ERROR:|^fatal error:|^tm-gen-validator:|exec format error|CONSENSUS FAILURE|no space left on device"
+        r"|Error in validation|conflicting vote"
     ),
+    # CometBFT's own errors, without those about peers that come and go.
+    re.compile(r"^E\[(?!.*(dialing peer|Stopping peer|Reconnecting|Stopped accept routine))"),
     re.compile(r"\b(err|error|panic|fatal|failed|cannot|mismatch|denied)\b", re.IGNORECASE),
 )
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # What a log may hold of a key file; it is shown to nobody.
 _SECRET = re.compile(r"priv_key|PrivKey")
+# Go's traces, which come after what they belong to and may push it out of a container's last words.
+_FRAME = re.compile(
+    r"^goroutine \d+ |^panic\(|^created by |\.go:\d+( \+0x[0-9a-f]+)?$|^[\w./@-]+\.[\w.()*\[\]]+\([^\n]*\)$"
+)
 _LINE = 300
 # CometBFT ends a line about a panic with the stack of calls, in one line.
 _STACK = re.compile(r"\s+(stack|stacktrace)=.*", re.DOTALL)
@@ -43,7 +50,7 @@ _REMEDIES = (
         "and let this node start over from an empty volume if its application's data are damaged",
     ),
     (
-        r"invalid block: block time .* is not equal to genesis time|ValidatorsHash|ConsensusHash|block timestamp",
+        r"is not equal to genesis time|ValidatorsHash|ConsensusHash",
         "it started from another genesis than the others: compare its genesis.json with ConfigMap tm-config",
     ),
     (
@@ -55,15 +62,19 @@ _REMEDIES = (
 
 def telling(log: str, count: int = 3) -> list[str]:
     """The lines at the end of a log that say why it ends."""
-    lines = [line.strip() for line in _COLOURS.sub("", log).splitlines() if line.strip()]
-    lines = [line for line in lines if not _SECRET.search(line)]
+    lines = _lines(log)
     found = next((good for pattern in _TELLING if (good := [line for line in lines if pattern.search(line)])), lines)
     return [_STACK.sub("", line)[:_LINE] for line in found[-count:]]
 
 
 def tells(log: str) -> bool:
     """Whether any line of it says more than that something ended."""
-    return any(pattern.search(_COLOURS.sub("", line).strip()) for line in log.splitlines() for pattern in _TELLING)
+    return any(pattern.search(line) for line in _lines(log) for pattern in _TELLING)
+
+
+def _lines(log: str) -> list[str]:
+    lines = (line.strip() for line in _COLOURS.sub("", log).splitlines())
+    return [line for line in lines if line and not _SECRET.search(line) and not _FRAME.search(line)]
 
 
 def remedy(log: str) -> str:

@@ -108,7 +108,7 @@ def test_image_for_another_architecture(case: Case, architecture: str) -> None:
     """One that says so, and one that does not."""
     image = f"localhost/other-{architecture}:1"
     case.name += f"-{architecture}"
-    inside(f"ctr -n k8s.io images import --all-platforms --no-unpack -", archive(image, architecture))
+    inside("ctr -n k8s.io images import --all-platforms --no-unpack -", archive(image, architecture))
     try:
         run = case.create(**ONE, cometbft_image=image, cometbft_timeout=LONG)
         result = case.result()
@@ -311,15 +311,14 @@ def full_disk(place: Path) -> Iterator[Path]:
 
 
 def test_disk_of_the_controller_that_is_full(user: User, clone: Path) -> None:
-    """Where artifacts are built, which is refused beforehand, and where a run writes what it knows of its cluster."""
+    """Where artifacts are built, which is refused beforehand, and where a run writes which cluster it makes."""
     with full_disk(user.home / "full") as place:
-        run = user.run(f"make create ARGS='-e mintnet_cluster=e2e-full -e artifacts_cache_dir={place}'", clone, code=1)
-        told = story(run.output)
+        command = f"make create ARGS='-e mintnet_cluster=e2e-full -e artifacts_cache_dir={place}'"
+        told = story(user.run(command, clone, code=1, MINTNET_HOME=str(user.home / "other")).output)
         assert f"0.0 GB are free in {place}" in told["why"]
         assert "free some, or name another folder in artifacts_cache_dir" in told["next"]
 
-        arguments = f"-e mintnet_cluster=e2e-full -e mintnet_context={CLUSTER}"
-        run = user.run(f"make create PROVIDER=existing ARGS='{arguments}'", clone, code=1, MINTNET_HOME=str(place))
+        run = user.run("make create ARGS='-e mintnet_cluster=e2e-full'", clone, code=1, MINTNET_HOME=str(place))
         told = story(run.output)
         assert "No space left on device" in told["why"]
         assert "free some disk space" in told["why"] + told["next"]
@@ -330,7 +329,12 @@ def test_disk_of_the_controller_that_is_full(user: User, clone: Path) -> None:
 def test_go_module_proxy_that_is_not_reached(user: User, clone: Path, proxy: str) -> None:
     """With caches of their own, so that nothing is there from before."""
     place = user.home / "go"
-    caches: Json = {"GOMODCACHE": str(place / "mod"), "GOCACHE": str(place / "cache"), "GOFLAGS": "-modcacherw"}
+    caches: Json = {
+        "MINTNET_HOME": str(user.home / "other"),
+        "GOMODCACHE": str(place / "mod"),
+        "GOCACHE": str(place / "cache"),
+        "GOFLAGS": "-modcacherw",
+    }
     arguments = f"-e mintnet_cluster=e2e-go -e artifacts_jobs=1 -e artifacts_cache_dir={place}/artifacts"
     run = user.run(f"make create ARGS='{arguments}'", clone, code=1, GOPROXY=proxy, GONOSUMDB="*", **caches)
     told = story(run.output)
