@@ -47,7 +47,7 @@ HINTS = (
         "the Debian mirror was not reached: check the network and the host's apt sources",
     ),
     (
-        r"dial tcp|no such host|proxyconnect|TLS handshake|i/o timeout|(reading|Get) \"?https?://",
+        r"GOPROXY=off|GOPROXY list is not|dial tcp|no such host|proxyconnect|TLS handshake|i/o timeout|(reading|Get) \"?https?://",
         "the Go module proxy was not reached, or refused: check the network, or name a proxy in the variable GOPROXY",
     ),
 )
@@ -345,7 +345,8 @@ def failure(job: Job, cause: Exception, log: Path) -> BuildError:
     lines = [
         line.rstrip() for line in text.splitlines() if line.strip() and not line.startswith(("go: downloading", "$ "))
     ]
-    hint = next((advice for pattern, advice in HINTS if re.search(pattern, text + str(cause))), "read the log")
+    said = text + str(cause)
+    hint = next((advice for pattern, advice in HINTS if re.search(pattern, said, re.IGNORECASE)), "read the log")
     tail = "".join(f"\n  {line[:300]}" for line in lines[-TELLING_LINES:])
     return BuildError(
         f"Building {job.label}: {cause}{tail}\nThe whole log: {log}",

@@ -8,8 +8,8 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._quantity import quantity
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import parse_time
 
 Json = dict[str, t.Any]
@@ -37,8 +37,10 @@ class Wanted:
 def compare(live: Json, wanted: Wanted) -> Json:
     """How many nodes there will be, what the user should know, and every reason to refuse."""
     if live["namespace"]["phase"] == "Terminating":
+        held = live["namespace"].get("held_by")
+        why = f" ({held})" if held else ""
         return {
-            "faults": [f"the namespace {wanted.network} is still being deleted: run again when it is gone"],
+            "faults": [f"the namespace {wanted.network} is still being deleted{why}: run again when it is gone"],
             "notes": [],
             "nodes": wanted.nodes,
             "validators": wanted.validators,
@@ -172,35 +174,6 @@ def _volume_faults(group: Json, wanted: Wanted) -> list[str]:
         there = group["storage_class"] or "the default"
         faults.append(f"its storage class is {there}, cometbft_storage_class is {wanted.storage_class}: {cannot}")
     return faults
-
-
-_SUFFIXES = {
-    **{suffix: Decimal(1024) ** power for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)},
-    **{suffix: Decimal(1000) ** power for power, suffix in enumerate(("k", "M", "G", "T", "P", "E"), 1)},
-    "m": Decimal(1) / 1000,
-}
-
-
-def quantity(text: str | int) -> Decimal:
-    """A quantity of Kubernetes (100m, 2Gi, 1.5) as a number."""
-    value = str(text)
-    for suffix, factor in _SUFFIXES.items():
-        if value.endswith(suffix):
-            return Decimal(value.removesuffix(suffix)) * factor
-    return Decimal(value)
-
-
-def times(text: str | int, count: int) -> str:
-    """A quantity multiplied, written the way the API server writes it back."""
-    value = quantity(text) * count
-    if str(text)[-1:].isdigit() or str(text).endswith("m"):
-        return str(int(value)) if value == int(value) else f"{int(value * 1000)}m"
-    suffixes = ("Ei", "Pi", "Ti", "Gi", "Mi", "Ki") if str(text).endswith("i") else ("E", "P", "T", "G", "M", "k")
-    for suffix in suffixes:
-        factor = _SUFFIXES[suffix]
-        if value and value % factor == 0:
-            return f"{int(value / factor)}{suffix}"
-    return str(int(value))
 
 
 def min_available(powers: Sequence[int]) -> int:

@@ -14,7 +14,11 @@ description:
   - Where the network makes no empty blocks and rests, it sends a transaction of its own.
   - Writes down, in the ConfigMap C(tm-started), which validators have started, because one that lost its volume
     may not vote again.
-  - When the time is over it fails with a diagnosis of each node.
+  - When the time is over it fails with a diagnosis of each node, the telling lines of logs, and what to do.
+  - It fails earlier where a node has been for 30 seconds in a state that only somebody's doing ends, such as an image
+    that does not exist or is for another kind of machine, more than the machines or a quota can give, or a storage
+    class that is not there.
+  - An API server that does not answer is waited for within the time.
   - It is run by an action plugin on the controller, so it needs no connection.
 author:
   - mintnet developers (@mintnet)
@@ -72,4 +76,22 @@ network:
   returned: always, as soon as something was seen
   type: dict
   sample: {network: mintnet, healthy: true, height: 3}
+why:
+  description: Why the network is not ready, what several nodes suffer from said once for all of them.
+  returned: on failure
+  type: list
+  elements: str
+  sample: ["waiting 9 s for the network mintnet (3 of 4 running)", "tm-3: no machine takes it: 0/1 nodes are available"]
+log:
+  description: Lines of the nodes' logs that tell the cause, each with the node's name.
+  returned: on failure
+  type: list
+  elements: str
+  sample: ["tm-1: panic: disk quota exceeded"]
+next:
+  description: What to do about it.
+  returned: on failure
+  type: list
+  elements: str
+  sample: ["tm-3: ask for less with cometbft_resources, or add machines"]
 """

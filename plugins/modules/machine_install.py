@@ -101,7 +101,7 @@ did:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError, system_error
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_install import (
     Installation,
     WantedFile,
@@ -144,8 +144,10 @@ def main() -> None:
     )
     try:
         changed = installation.apply()
-    except (MintnetError, OSError) as error:
+    except MintnetError as error:
         module.fail_json(msg=str(error), did=installation.did)
+    except OSError as error:
+        module.fail_json(msg=str(system_error(f"installing {wanted['name']}", error)), did=installation.did)
     module.exit_json(changed=changed, did=installation.did, diff=installation.diff)
 
 

@@ -7,13 +7,8 @@ import copy
 from typing import Any
 
 import pytest
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._changes import (
-    Wanted,
-    compare,
-    min_available,
-    quantity,
-    times,
-)
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._changes import Wanted, compare, min_available
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._quantity import quantity, times
 
 Json = dict[str, Any]
 
