@@ -13,6 +13,8 @@ Json = dict[str, t.Any]
 
 _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 _CREATE = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"}
+#: How tm-gen-validator ends when a validator that had started has no signing state.
+STATE_LOST = 3
 # Lines that tell the cause of a crash, the best first.
 _TELLING = (
     re.compile(r"^panic:|^ERROR:|^fatal error:|^tm-gen-validator:|exec format error"),
@@ -52,6 +54,25 @@ def pod_trouble(pod: Json, claims: Iterable[Json], events: Iterable[Json]) -> st
         warned = _last_warning(events, "Pod", metadata["name"])
         return f"is not started yet: {warned}" if warned else _init_state(status)
     return ""
+
+
+def is_stuck(pod: Json) -> bool:
+    """Whether a container cannot be started, or ends again and again."""
+    status = pod.get("status") or {}
+    for container in (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or []):
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") in {*_PULL, *_CREATE, "CrashLoopBackOff"}:
+            return True
+    return False
+
+
+def state_lost(pod: Json) -> bool:
+    """Whether the init container refuses a validator whose volume has no signing state."""
+    for container in (pod.get("status") or {}).get("initContainerStatuses") or []:
+        for state in (container.get("state") or {}, container.get("lastState") or {}):
+            if (state.get("terminated") or {}).get("exitCode") == STATE_LOST:
+                return True
+    return False
 
 
 def workload_trouble(name: str, events: Iterable[Json]) -> str:

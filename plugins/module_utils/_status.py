@@ -16,7 +16,11 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
 
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import pod_trouble, workload_trouble
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import (
+    pod_trouble,
+    state_lost,
+    workload_trouble,
+)
 
 Json = dict[str, t.Any]
 
@@ -294,6 +298,7 @@ class _Report:
             "peers": int(answer.net_info["n_peers"]) if answer else None,
             "peers_expected": len(linked),
             "peers_missing": missing,
+            "dials": list(row.peers) if row else [],
             "block_id": block.id if block else None,
             "app_hash": block.app_hash if block else None,
             "node_id": answer.node_id if answer else None,
@@ -306,6 +311,7 @@ class _Report:
             "age": self._age(pod),
             "machine": (pod or {}).get("spec", {}).get("nodeName"),
             "outdated": any(name in group["outdated"] for group in self.groups),
+            "state_lost": bool(pod and answer is None and state_lost(pod)),
         }
         node["reason"] = self._reason(name, node, answer)
         return node
@@ -423,10 +429,7 @@ class _Report:
             self.notes.append(f"scaled away: {', '.join(away)}")
         outdated = [name for group in self.groups for name in group["outdated"]]
         if outdated:
-            self.notes.append(
-                f"{', '.join(outdated)} run an older revision: delete these pods one by one (kubectl delete pod), "
-                "each only when the one before has caught up"
-            )
+            self.notes.append(f"{', '.join(outdated)} run an older revision: create replaces them one by one")
 
     def _judge_blocks(self, running: Sequence[Json], power: Json) -> None:
         if any(node["answers"] for node in running) and power["short"]:
