@@ -37,13 +37,11 @@ class Played:
         self.budgets: list[int] = []
         self.deleted: list[str] = []
         self.merged: list[Json] = []
-        self.low = count * 10
 
     @property
-    def power(self) -> Json:
+    def power(self) -> dict[str, int]:
         total = sum(node["power"] for node in self.nodes.values())
         online = sum(node["power"] for node in self.nodes.values() if node["answers"])
-        self.low = min(self.low, online)
         needed = total * 2 // 3 + 1
         return {"total": total, "online": online, "needed": needed, "short": max(0, needed - online)}
 
