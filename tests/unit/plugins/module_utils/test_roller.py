@@ -40,8 +40,8 @@ class Played:
 
     @property
     def power(self) -> dict[str, int]:
-        total = sum(node["power"] for node in self.nodes.values())
-        online = sum(node["power"] for node in self.nodes.values() if node["answers"])
+        total = 10 * len(self.nodes)
+        online = 10 * sum(bool(node["answers"]) for node in self.nodes.values())
         needed = total * 2 // 3 + 1
         return {"total": total, "online": online, "needed": needed, "short": max(0, needed - online)}
 
