@@ -19,8 +19,9 @@ NO_IMAGE = "-e cometbft_image=cometbft/cometbft:v0.0.1"
 
 @pytest.fixture(scope="module", autouse=True)
 def network(user: User, clone: Path) -> None:
-    """A new chain of four, whatever is there."""
-    user.run("make reset CONFIRM=yes", clone)
+    """A new chain of four, whatever is there; this file can be run alone."""
+    alone = not (user.home / "mintnet" / "clusters" / CLUSTER).exists()
+    user.run("make create" if alone else "make reset CONFIRM=yes", clone)
     assert user.nodes() == NODES
     user.run("make tx TX='kept=through all'", clone)
 
