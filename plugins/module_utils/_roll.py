@@ -13,6 +13,8 @@ import typing as t
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import DIALLING
+
 Json = dict[str, t.Any]
 
 #: Why nodes are replaced: their pod is of an older revision, or they lost peers that they do not dial any more.
@@ -59,10 +61,9 @@ def _halts(network: Json, node: Json) -> bool:
 
 def redialling(nodes: Sequence[Json]) -> list[str]:
     """As few nodes as will do whose restart brings all missing links back: a node dials when it starts."""
-    answering = {node["name"] for node in nodes if node["answers"]}
-    missing = {
-        frozenset((node["name"], other)) for node in nodes for other in node["peers_missing"] if other in answering
-    }
+    settled = {node["name"] for node in nodes if node["answers"] and (node["age"] or 0) >= DIALLING}
+    links = (frozenset((node["name"], other)) for node in nodes for other in node["peers_missing"])
+    missing = {link for link in links if link <= settled}
     dialled = {node["name"]: {frozenset((node["name"], other)) for other in node["dials"]} for node in nodes}
     chosen: list[str] = []
     while missing:

@@ -30,6 +30,9 @@ GROUP_LABEL = "tm"
 NODES_ANNOTATION = "mintnet.io/nodes"
 MANAGED = ("app.kubernetes.io/managed-by", "mintnet.kubernetes")
 
+#: A node that has run for fewer seconds is still dialling its peers.
+DIALLING = 30
+
 CONFIG, NODES, STARTED, KEYS = "tm-config", "tm-nodes", "tm-started", "tm-keys"
 
 
@@ -391,7 +394,7 @@ class _Report:
         """What is worth knowing of a node that is not at fault."""
         if node["catching_up"] and not self._first_block_ahead():
             return f"catching up at height {node['height']}"
-        if node["peers_missing"]:
+        if node["peers_missing"] and (node["age"] or 0) >= DIALLING:
             return f"no connection to {', '.join(node['peers_missing'])}"
         return ""
 

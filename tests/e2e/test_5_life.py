@@ -131,8 +131,8 @@ def test_lost_peers_are_found_and_brought_back(user: User, clone: Path) -> None:
         user.kubectl(f"-n {NETWORK} delete pod {node}")
         user.kubectl(f"-n {NETWORK} wait --for=condition=Ready pod/{node} --timeout=120s")
     write(user, rows)
-    status = user.run("make status", clone)
-    assert "no connection to tm-2" in status.output
+    # Nodes that have just started are still dialling.
+    user.wait("status finds it", lambda: "no connection to tm-2" in user.run("make status", clone).output)
     before = user.pods()
     run = user.run(f"make create ARGS='{FAST}'", clone)
     assert run.changed > 0

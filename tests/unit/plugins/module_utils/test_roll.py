@@ -24,6 +24,7 @@ def node(name: str, **differs: Any) -> Json:
         "power": 10,
         "answers": True,
         "catching_up": False,
+        "age": 60,
         "outdated": False,
         "peers_missing": [],
         "dials": [],
@@ -136,6 +137,13 @@ def test_a_silent_peer_is_no_lost_link() -> None:
     nodes = mesh(["tm-0", "tm-1"])
     nodes[0]["peers_missing"] = ["tm-1"]
     nodes[1]["answers"] = False
+    assert redialling(nodes) == []
+
+
+def test_a_node_that_has_just_started_still_dials() -> None:
+    nodes = mesh(["tm-0", "tm-1"])
+    cut(nodes, "tm-0", "tm-1")
+    nodes[1]["age"] = 5
     assert redialling(nodes) == []
 
 

@@ -54,6 +54,7 @@ class Played:
                 "power": node["power"],
                 "answers": node["answers"],
                 "catching_up": False,
+                "age": 60,
                 "outdated": node["outdated"],
                 "height": self.height if node["answers"] else None,
                 "peers": 3,
