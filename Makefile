@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A thin cover over ansible-playbook: each verb prints and runs one line. GNU make 3.81 is enough.
 .DEFAULT_GOAL := help
-.PHONY: help create status logs forward tx reset destroy destroy-cluster test test-long lint unit bench collection venv
+.PHONY: help create status logs forward tx reset recover destroy destroy-cluster test test-long lint unit bench collection venv
 
 quote = '$(subst ','\'',$(1))'
 # Values in which blanks and quotes may stand travel as JSON; $(value …) keeps make from expanding dollars in them.
@@ -26,6 +26,8 @@ forward: venv  ## a node's RPC on localhost                    NODE=tm-0
 tx: venv  ## send a transaction and wait for its block    TX='k=v' NODE=tm-0
 	$(playbook)
 reset: venv  ## same cluster, new chain                      CONFIRM=yes
+	$(playbook)
+recover: venv  ## bring a validator back whose volume is lost  NODE=tm-3 CONFIRM=yes
 	$(playbook)
 destroy: venv  ## remove the network with its volumes          CONFIRM=yes
 	$(playbook)

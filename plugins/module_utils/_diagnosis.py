@@ -22,6 +22,9 @@ Json = dict[str, t.Any]
 
 _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 _CREATE = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"}
+INIT = "tm-gen-validator"
+#: How it ends when a validator that had started has no signing state.
+STATE_LOST = 3
 # A registry that is away for a while says one of these; the pull is tried again and may succeed.
 _PASSING = re.compile(
     r"dial tcp|no such host|timeout|deadline|handshake|connection re|EOF|server misbehaving|too many requests"
@@ -99,6 +102,25 @@ def pod_trouble(pod: Json, replicas: int, around: Around) -> Trouble:
     return Trouble()
 
 
+def is_stuck(pod: Json) -> bool:
+    """Whether a container cannot be started, or ends again and again."""
+    status = pod.get("status") or {}
+    for container in (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or []):
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") in {*_PULL, *_CREATE, "CrashLoopBackOff"}:
+            return True
+    return False
+
+
+def state_lost(pod: Json) -> bool:
+    """Whether the init container refuses a validator whose volume has no signing state."""
+    for container in (pod.get("status") or {}).get("initContainerStatuses") or []:
+        for state in (container.get("state") or {}, container.get("lastState") or {}):
+            if container["name"] == INIT and (state.get("terminated") or {}).get("exitCode") == STATE_LOST:
+                return True
+    return False
+
+
 def workload_trouble(name: str, replicas: int, around: Around) -> Trouble:
     """Why a StatefulSet makes no pods: a quota, a refused security context, a claim that cannot be made."""
     said = last_warning(around.events, "StatefulSet", name)
@@ -153,14 +175,17 @@ def _ending(name: str, ended: Json, restarts: int, node: str, *, previous: bool)
     message = ended.get("message") or ""
     lines = telling(message)
     reason = f"{name} ended with {cause} ({restarts} restarts)" + (f": {' | '.join(lines)}" if lines else "")
-    if memory:
+    lost = name == INIT and ended.get("exitCode") == STATE_LOST
+    if lost:
+        advice = f"bring its volume back, or, where it is lost for good: make recover NODE={node}"
+    elif memory:
         advice = f"give it more with cometbft_resources.limits.memory, {_AGAIN}"
     else:
         advice = remedy(message) or f"make logs NODE={node} CONTAINER={name} shows more"
     return Trouble(
         reason,
         advice,
-        lasting=bool(_NO_PROGRAM.search(message)),
+        lasting=lost or bool(_NO_PROGRAM.search(message)),
         log=tuple(lines),
         container=name,
         previous=previous,

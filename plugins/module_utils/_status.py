@@ -17,6 +17,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis impo
     Around,
     Trouble,
     pod_trouble,
+    state_lost,
     workload_trouble,
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._faults import Chain, fault_of
@@ -34,6 +35,9 @@ _HOLDING = (
     *("NamespaceContentRemaining", "NamespaceFinalizersRemaining"),
     *("NamespaceDeletionContentFailure", "NamespaceDeletionDiscoveryFailure"),
 )
+
+#: A node that has run for fewer seconds is still dialling its peers.
+DIALLING = 30
 
 CONFIG, NODES, STARTED, KEYS = "tm-config", "tm-nodes", "tm-started", "tm-keys"
 
@@ -333,6 +337,7 @@ class _Report:
             "peers": int(answer.net_info["n_peers"]) if answer else None,
             "peers_expected": len(linked),
             "peers_missing": missing,
+            "dials": list(row.peers) if row else [],
             "block_id": block.id if block else None,
             "app_hash": block.app_hash if block else None,
             "node_id": answer.node_id if answer else None,
@@ -345,6 +350,7 @@ class _Report:
             "age": self._age(pod),
             "machine": (pod or {}).get("spec", {}).get("nodeName"),
             "outdated": any(name in group["outdated"] for group in self.groups),
+            "state_lost": bool(pod and answer is None and state_lost(pod)),
         }
         trouble = self.troubles[name] = self._trouble(name, node, answer)
         lines = trouble.log or telling(self.seen.logs.get(name, ""))
@@ -405,7 +411,7 @@ class _Report:
             return "scaled away" if self.groups else "no StatefulSet runs it"
         if node["catching_up"] and not self._first_block_ahead():
             return f"catching up at height {node['height']}"
-        if node["peers_missing"]:
+        if node["peers_missing"] and (node["age"] or 0) >= DIALLING:
             return f"no connection to {', '.join(node['peers_missing'])}"
         return ""
 
@@ -457,10 +463,7 @@ class _Report:
             self.notes.append(f"scaled away: {', '.join(away)}")
         outdated = [name for group in self.groups for name in group["outdated"]]
         if outdated:
-            self.notes.append(
-                f"{', '.join(outdated)} run an older revision: delete these pods one by one (kubectl delete pod), "
-                "each only when the one before has caught up"
-            )
+            self.notes.append(f"{', '.join(outdated)} run an older revision: create replaces them one by one")
 
     def _blame(self, reason: str, step: str) -> None:
         self.reasons.append(reason)

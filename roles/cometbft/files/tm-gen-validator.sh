@@ -12,7 +12,7 @@ wait=${WAIT:-60}
 
 fail() {
   echo "tm-gen-validator: $*" >&2
-  exit 1
+  exit "${code:-1}"
 }
 
 # Rows: name, moniker, node id, mode, peers (names with commas between them, or -).
@@ -38,15 +38,20 @@ for file in priv_validator_key.json node_key.json; do
 done
 cat "$from/genesis/genesis.json" > "$home/config/genesis.json"
 
-# A validator without the record of what it has signed could sign a second time.
+# A validator without the record of what it has signed could sign a second time. ConfigMap tm-started says of each that
+# has started the SHA-256 of its genesis, and after it, once that was confirmed, the height it may sign from again.
 state=$home/data/priv_validator_state.json
 if [ ! -s "$state" ]; then
-  if [ -e "$from/started/$node" ] &&
-    [ "$(cat "$from/started/$node")" = "$(sha256sum < "$from/genesis/genesis.json" | cut -d ' ' -f 1)" ]; then
-    fail "$node has started before (ConfigMap tm-started), but its volume has no priv_validator_state.json:" \
-      "starting it could sign twice. Bring its volume back, or start a new chain with reset"
+  height=0
+  record=
+  [ ! -e "$from/started/$node" ] || record=$(cat "$from/started/$node")
+  if [ "${record%% *}" = "$(sha256sum < "$from/genesis/genesis.json" | cut -d ' ' -f 1)" ]; then
+    [ "$record" != "${record%% *}" ] ||
+      code=3 fail "$node has started before (ConfigMap tm-started), but its volume has no priv_validator_state.json:" \
+        "starting it could sign twice. Bring its volume back, or, where it is lost, use make recover NODE=$node"
+    height=${record#* }
   fi
-  printf '{\n  "height": "0",\n  "round": 0,\n  "step": 0\n}' > "$state.new"
+  printf '{\n  "height": "%s",\n  "round": 0,\n  "step": 0\n}' "$height" > "$state.new"
   mv "$state.new" "$state"
 fi
 
