@@ -13,7 +13,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KIN
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import is_stuck
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError, MintnetError
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import observe
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import explain, observe
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._roll import (
     PEERS,
     REVISION,
@@ -135,6 +135,7 @@ class Roller:
                     f"{doing}: {node['reason'] or 'it does not catch up'}. {self._state(network)}",
                     "mend what is named and run create again, which goes on with this node; as long as the roll is "
                     "stopped, drains (evictions) of validators are refused",
+                    name,
                 )
             time.sleep(self.sleep)
 
@@ -144,10 +145,11 @@ class Roller:
         goes_on = "cannot go on" if network["power"]["short"] else "goes on"
         return f"{others}; the chain {goes_on} (height {network['height']})"
 
-    def _stopped(self, message: str, advice: str) -> RollError:
-        network = self._look()
+    def _stopped(self, message: str, advice: str, name: str = "") -> RollError:
+        network = explain(self.api, self._seen) if self._seen else self._look()
         left = [name for name in plan(network, self.cause).order if name not in self.replaced]
-        return RollError(message, replaced=self.replaced, left=left, network=network, next=advice)
+        log = [f"{name}: {row}" for node in network["nodes"] if node["name"] == name for row in node["log"]]
+        return RollError(message, replaced=self.replaced, left=left, network=network, log=log, next=advice)
 
     # Requests
 

@@ -60,6 +60,7 @@ class Played:
                 "peers": 3,
                 "peers_expected": 3,
                 "peers_missing": self.missing.get(name, []),
+                "log": [],
                 "dials": [other for other in self.nodes if other != name],
                 "reason": "" if node["answers"] else "the image of tm cannot be pulled",
                 "state_lost": name in self.lost,
@@ -121,6 +122,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Played:
     for module in (_roller, _recover):
         monkeypatch.setattr(module, "observe", found.observe)
         monkeypatch.setattr(module, "report", found.report)
+    monkeypatch.setattr(_roller, "explain", lambda _api, seen: found.report(seen))
     monkeypatch.setattr(_roller, "SETTLE", 0.05)
     monkeypatch.setattr(_roller, "PATIENCE", 0.05)
     return found
