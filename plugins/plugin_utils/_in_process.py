@@ -36,9 +36,14 @@ class InProcess(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         if self.on_host_with and self._task.args.get(self.on_host_with) is not None:
             return {**result, **self._execute_module(task_vars=task_vars)}
-        args = self.validate_argument_spec(**self.module.SPEC)[1]
+        args = self.arguments(task_vars or {})
         try:
             result.update(self.module.run(args, self._task.check_mode))
         except MintnetError as error:
             result.update(error.result, failed=True, changed=False, msg=str(error))
         return result
+
+    def arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """The task's own; a plugin may add what only Ansible's process knows."""
+        args: dict[str, Any] = self.validate_argument_spec(**self.module.SPEC)[1]
+        return args
