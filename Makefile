@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A thin cover over ansible-playbook: each verb prints and runs one line. GNU make 3.81 is enough.
 .DEFAULT_GOAL := help
-.PHONY: help create status logs forward tx reset recover destroy destroy-cluster test test-long lint unit bench collection venv
+.PHONY: help create status logs diagnose forward tx reset recover destroy destroy-cluster test test-long lint unit bench \
+	collection venv ready
 
 quote = '$(subst ','\'',$(1))'
 # Values in which blanks and quotes may stand travel as JSON; $(value …) keeps make from expanding dollars in them.
@@ -10,28 +11,30 @@ plain = -e $(call quote,$(1)=$($(2)))
 
 playbook = .venv/bin/ansible-playbook playbooks/$(subst -,_,$@).yml$(options)
 options = $(if $(INVENTORY), -i $(call quote,$(INVENTORY)))$(if $(NETWORK), -e $(call quote,@$(NETWORK)))$(if \
-	$(PROVIDER), $(call plain,mintnet_provider,PROVIDER))$(if $(filter yes,$(CONFIRM)), -e mintnet_confirm=true)$(if \
+	$(PROVIDER), $(call plain,mintnet_provider,PROVIDER))$(if $(CONFIRM), $(call plain,mintnet_confirm,CONFIRM))$(if \
 	$(NODE), $(call plain,cometbft_node,NODE))$(if $(CONTAINER), $(call plain,cometbft_container,CONTAINER))$(if \
-	$(filter yes,$(WATCH)), -e cometbft_watch=true)$(if $(QUERY), $(call text,cometbft_query,QUERY))$(if \
+	$(WATCH), $(call plain,cometbft_watch,WATCH))$(if $(QUERY), $(call text,cometbft_query,QUERY))$(if \
 	$(TX), $(call text,cometbft_tx,TX))$(if $(ARGS), $(ARGS))
 
-create: venv  ## from nothing, machines or a cluster to a network that makes blocks
+create: ready  ## from nothing, machines or a cluster to a network that makes blocks
 	$(playbook)
-status: venv  ## one table and a verdict                      QUERY='nodes[].height'
+status: ready  ## one table and a verdict                      QUERY='nodes[].height'
 	$(playbook)
-logs: venv  ## a node's log                                 NODE=tm-0 CONTAINER=tm WATCH=yes
+logs: ready  ## a node's log                                 NODE=tm-0 CONTAINER=tm WATCH=yes
 	$(playbook)
-forward: venv  ## a node's RPC on localhost                    NODE=tm-0
+diagnose: ready  ## one archive for a bug report               ARGS='-e mintnet_diagnose_path=/tmp'
 	$(playbook)
-tx: venv  ## send a transaction and wait for its block    TX='k=v' NODE=tm-0
+forward: ready  ## a node's RPC on localhost                    NODE=tm-0
 	$(playbook)
-reset: venv  ## same cluster, new chain                      CONFIRM=yes
+tx: ready  ## send a transaction and wait for its block    TX='k=v' NODE=tm-0
 	$(playbook)
-recover: venv  ## bring a validator back whose volume is lost  NODE=tm-3 CONFIRM=yes
+reset: ready  ## same cluster, new chain                      CONFIRM=yes
 	$(playbook)
-destroy: venv  ## remove the network with its volumes          CONFIRM=yes
+recover: ready  ## bring a validator back whose volume is lost  NODE=tm-3 CONFIRM=yes
 	$(playbook)
-destroy-cluster: venv  ## remove the cluster that create made          CONFIRM=yes
+destroy: ready  ## remove the network with its volumes          CONFIRM=yes
+	$(playbook)
+destroy-cluster: ready  ## remove the cluster that create made          CONFIRM=yes
 	$(playbook)
 
 test:  ## the tests, on a cluster of their own         ARGS='--only lint'
@@ -53,3 +56,5 @@ help:
 
 venv:
 	@scripts/venv .venv requirements.txt
+ready: venv
+	$(if $(NETWORK)$(INVENTORY),@.venv/bin/python scripts/inputs $(call quote,$(NETWORK)) $(call quote,$(INVENTORY)))

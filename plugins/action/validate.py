@@ -14,7 +14,7 @@ from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 from ansible.utils.display import Display
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _validate
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _inventory, _validate
 
 display = Display()
 
@@ -34,15 +34,19 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        machines = self.validate_argument_spec(
-            argument_spec={"machines": {"type": "list", "elements": "str", "default": []}}
-        )[1]["machines"]
+        args = self.validate_argument_spec(
+            argument_spec={
+                "machines": {"type": "list", "elements": "str", "default": []},
+                "groups": {"type": "dict", "default": {}},
+            }
+        )[1]
 
         known = _validate.read_known(COLLECTION / "roles")
-        faults = self._faults(task_vars, known, undefined_is_fault=True)
+        faults = _inventory.faults(args["groups"])
+        faults += self._faults(task_vars, known, undefined_is_fault=True)
         names = set(task_vars)
         of_machines: dict[str, list[str]] = {}
-        for machine in machines:
+        for machine in args["machines"]:
             variables = task_vars["hostvars"].raw_get(machine)
             names.update(variables)
             # What concerns a machine may be told by facts that are not gathered yet.
@@ -69,7 +73,7 @@ class ActionModule(ActionBase):
         templar = self._templar.copy_with_new_env(available_variables={**defaults, **variables})
 
         given = {}
-        for name in sorted(known.options.keys() & variables.keys()):
+        for name in sorted(_validate.given_names(variables, known)):
             try:
                 given[name] = templar.template(variables[name])
             except AnsibleUndefinedVariable as exc:

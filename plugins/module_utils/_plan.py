@@ -12,7 +12,9 @@ from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._kubeconfig import EXTENSION, load
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import nearest
 
+PROVIDERS = ("existing", "kubeadm")
 DOING = "Choosing the cluster"
 QUICK = "about 1 min"
 BUILD = "about 12 min once"
@@ -66,12 +68,15 @@ def read_record(cluster_dir: Path) -> Record | None:
     path = cluster_dir / "cluster.yml"
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Record(
+        record = Record(
             provider=str(document["provider"]),
             context=str(document["context"]),
             kubeconfig=str(document["kubeconfig"]),
             local=bool(document["local"]),
         )
+        if record.provider in PROVIDERS:
+            return record
+        cause = f"provider = {record.provider!r}: must be {' or '.join(PROVIDERS)}{nearest(record.provider, PROVIDERS)}"
     except FileNotFoundError:
         return None
     except KeyError as exc:
@@ -117,14 +122,14 @@ def _recorded(now: Situation, record: Record) -> Plan:
     )
     if now.provider not in ("auto", record.provider):
         raise MintnetError(
-            f"{DOING}: {now.cluster} is a cluster of provider {record.provider} since an earlier run, "
-            f"and mintnet_provider is {now.provider}",
+            f"{DOING}: mintnet_provider = {now.provider!r}: contradicts the cluster {now.cluster}, which is of "
+            f"provider {record.provider} since an earlier run",
             hint=way_out,
         )
     if now.context not in ("", record.context):
         raise MintnetError(
-            f"{DOING}: {now.cluster} is a cluster that an earlier run made, with context {record.context}, "
-            f"and mintnet_context is {now.context}",
+            f"{DOING}: mintnet_context = {now.context!r}: contradicts the cluster {now.cluster}, which an earlier run "
+            f"made with context {record.context}",
             hint=way_out,
         )
     reason = f"{'used' if record.provider == 'existing' else 'made'} by an earlier run"
@@ -147,12 +152,14 @@ def _existing(now: Situation) -> Plan:
     known = f"contexts in {now.kubeconfig}: {', '.join(now.contexts) or 'none'}"
     if not now.context:
         raise MintnetError(
-            f"{DOING}: provider existing needs the name of a context, and a current context is never taken unasked",
+            f"{DOING}: mintnet_context = '': mintnet_provider = 'existing' needs the name of a context, and a current "
+            "context is never taken unasked",
             hint=f"-e mintnet_context=NAME; {known}",
         )
     if now.context not in now.contexts:
         raise MintnetError(
-            f"{DOING}: there is no context {now.context} in {now.kubeconfig}",
+            f"{DOING}: mintnet_context = {now.context!r}: there is no context {now.context} in {now.kubeconfig}"
+            f"{nearest(now.context, now.contexts)}",
             hint=f"name one that is there, or another file (-e mintnet_kubeconfig=FILE); {known}",
         )
     return _plan(
@@ -169,8 +176,8 @@ def _existing(now: Situation) -> Plan:
 def _kubeadm(now: Situation) -> Plan:
     if not now.contexts.get(now.cluster, True):
         raise MintnetError(
-            f"{DOING}: a new cluster {now.cluster} would replace the context {now.cluster} in {now.kubeconfig}, "
-            f"which is not ours",
+            f"{DOING}: mintnet_cluster = {now.cluster!r}: a new cluster of that name would replace the context "
+            f"{now.cluster} in {now.kubeconfig}, which is not ours",
             hint=f"to use that cluster: -e mintnet_context={now.cluster}; to make one beside it: "
             f"-e mintnet_cluster=NAME; if it is gone: kubectl config delete-context {now.cluster}",
         )

@@ -14,6 +14,7 @@ import difflib
 import inspect
 import ipaddress
 import itertools
+import math
 import re
 import typing as t
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,8 +23,20 @@ from pathlib import Path
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config, _genesis
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._checks import (
+    LONGEST,
+    QUANTITY,
+    current_folder,
+    file,
+    folder,
+    kubeconfig,
+    query,
+    resources,
+    subnet,
+)
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._go import MAX_INT64, nanoseconds, time_text
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines_plan import FIRST_ADDRESS
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
     LINES,
     is_label,
@@ -45,7 +58,7 @@ DNS_LABEL = "a DNS label: 1 to 63 of a-z, 0-9 and dashes, with no dash at either
 DNS_NAME = "a DNS name: DNS labels (a-z, 0-9, inner dashes) joined by dots, 253 characters at most"
 SHOWN = 80
 
-_QUANTITY = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?\d+)?", re.ASCII)
+_NAME = re.compile(r"[a-z]\w+", re.ASCII)
 _RELEASE = re.compile(r"\d+\.\d+\.\d.*", re.ASCII)
 _ORDINAL = re.compile(r"-(0|[1-9]\d*)$", re.ASCII)
 _IMAGE = re.compile(
@@ -158,6 +171,8 @@ def _is_of(kind: str, value: t.Any) -> bool:
     """Refuses what Ansible would convert, but hand to the role unconverted."""
     if isinstance(value, bool):
         return kind in ("bool", "raw")
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
     if kind == "list":
         return isinstance(value, Sequence) and not isinstance(value, str)
     if kind == "dict":
@@ -208,7 +223,14 @@ def _check_entries(name: str, value: Mapping[t.Any, t.Any], options: Mapping[str
 
 
 def dns_label(value: str) -> str | None:
-    return None if is_label(value) else DNS_LABEL
+    return (
+        None if is_label(value) else DNS_LABEL + meant(re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-"), is_label)
+    )
+
+
+def meant(guess: str, sound: Callable[[str], t.Any]) -> str:
+    """'; did you mean X?' for what a value becomes without its usual slips, where that is sound."""
+    return f"; did you mean {guess}?" if sound(guess) else ""
 
 
 def dns_name(value: str) -> str | None:
@@ -232,7 +254,9 @@ def network_name(value: str) -> str | None:
 
 
 def chain_id(value: str) -> str | None:
-    most, size = _genesis.MAX_CHAIN_ID_BYTES, len(value.encode())
+    most, size = _genesis.MAX_CHAIN_ID_BYTES, len(value.encode(errors="surrogatepass"))
+    if not value.isprintable():
+        return f"1 to {most} bytes of text that can be printed"
     return None if 1 <= size <= most else f"1 to {most} bytes, and this is {size}"
 
 
@@ -240,23 +264,29 @@ def version(value: str) -> str | None:
     # The image's tag is made of it.
     if line_of(value) and _RELEASE.fullmatch(value):
         return None
-    return f"a release of CometBFT {', '.join(LINES)}, in full, such as 0.40.0"
+    wanted = f"a release of CometBFT {', '.join(LINES)}, in full, such as 0.40.0"
+    bare = value.removeprefix("v")
+    return wanted + meant(bare, lambda guess: line_of(guess) and _RELEASE.fullmatch(guess))
 
 
 def node(value: str) -> str | None:
-    return None if is_label(value) and _ORDINAL.search(value) else "the name of a node, such as tm-0"
+    if _is_node(value):
+        return None
+    guess = re.sub(r"[-_ ]*(\d+)$", r"-\1", value.strip().lower())
+    return "the name of a node, such as tm-0" + meant(guess, _is_node)
 
 
-def resources(value: Mapping[t.Any, t.Any]) -> str | None:
-    sound = value.keys() <= {"requests", "limits"} and all(
-        isinstance(amounts, Mapping) and all(_QUANTITY.fullmatch(str(amount)) for amount in amounts.values())
-        for amounts in value.values()
-    )
-    return None if sound else "requests and limits, each of them quantities by name, such as {requests: {memory: 64Mi}}"
+def _is_node(value: str) -> bool:
+    return is_label(value) and _ORDINAL.search(value) is not None
 
 
-def at_least(least: int) -> Check:
-    return lambda value: None if value >= least else f"{least} or more"
+def at_least(least: int, most: int | None = None) -> Check:
+    def check(value: int) -> str | None:
+        if value < least:
+            return f"{least} or more"
+        return f"{most} at most" if most is not None and value > most else None
+
+    return check
 
 
 def between(least: int, most: int) -> Check:
@@ -264,11 +294,17 @@ def between(least: int, most: int) -> Check:
 
 
 def duration(value: str) -> str | None:
+    if _is_duration(value):
+        return None
+    guess = value.replace(" ", "").lower()
+    return "a duration, such as 500ms, 1s or 1m30s" + meant(guess + "s" if guess.isdigit() else guess, _is_duration)
+
+
+def _is_duration(value: str) -> bool:
     try:
-        sound = nanoseconds(value) >= 0
+        return nanoseconds(value) >= 0
     except ValueError:
-        sound = False
-    return None if sound else "a duration, such as 500ms, 1s or 1m30s"
+        return False
 
 
 def time(value: str) -> str | None:
@@ -280,45 +316,38 @@ def time(value: str) -> str | None:
 
 
 def positive_quantity(value: str) -> str | None:
-    match = _QUANTITY.fullmatch(value)
-    return None if match and float(match[1]) > 0 else "a quantity above 0, such as 512Mi, 2Gi or 10G"
+    if _is_positive(value):
+        return None
+    return "a quantity above 0, such as 512Mi, 2Gi or 10G" + meant(value.replace(" ", "").rstrip("Bb"), _is_positive)
+
+
+def _is_positive(value: str) -> bool:
+    match = QUANTITY.fullmatch(value)
+    return match is not None and float(match[1]) > 0
 
 
 def image(value: str) -> str | None:
     return None if _IMAGE.fullmatch(value) else "an image reference, such as cometbft/cometbft:v0.40.0"
 
 
-def subnet(value: str) -> str | None:
-    try:
-        ipaddress.IPv4Network(value)
-    except ValueError:
-        return "an IPv4 network such as 10.244.0.0/16, with no bit set behind the prefix"
-    return None
-
-
-def folder(value: str) -> str | None:
-    path = Path(value).expanduser()
-    if not path.is_absolute():
-        return "an absolute path"
-    blocking = next((part for part in (path, *path.parents) if part.exists()), path)
-    return None if blocking.is_dir() else f"a folder, and {blocking} is none"
-
-
-def file(value: str) -> str | None:
-    return None if Path(value).expanduser().is_file() else "a file that exists"
-
+MOST_MACHINES = 1000
+# What kubeadm takes: each machine gets a /24, and services have at most twenty bits.
+POD_SUBNET = subnet(8, 24, "since each machine has a /24 of it for its pods")
+SERVICE_SUBNET = subnet(12, 28, "which is what Kubernetes takes for services")
 
 CHECKS: dict[str, Check] = {
     "mintnet_cluster": cluster_name,
     "mintnet_home": folder,
     "mintnet_cache_dir": folder,
-    "mintnet_machines": at_least(1),
+    "mintnet_kubeconfig": kubeconfig,
+    "mintnet_diagnose_path": current_folder,
+    "mintnet_machines": at_least(1, MOST_MACHINES),
     "cometbft_network": network_name,
     "cometbft_chain_id": chain_id,
     "cometbft_version": version,
     "cometbft_image": image,
-    "cometbft_nodes": at_least(1),
-    "cometbft_validators": at_least(1),
+    "cometbft_nodes": at_least(1, _genesis.MAX_VALIDATORS),
+    "cometbft_validators": at_least(1, _genesis.MAX_VALIDATORS),
     "cometbft_power": between(1, _genesis.MAX_TOTAL_POWER),
     "cometbft_block_time": duration,
     "cometbft_genesis_time": or_empty(time),
@@ -326,30 +355,32 @@ CHECKS: dict[str, Check] = {
     "cometbft_volume_size": positive_quantity,
     "cometbft_storage_class": or_empty(dns_name),
     "cometbft_resources": resources,
-    "cometbft_quota_headroom": at_least(0),
-    "cometbft_timeout": at_least(1),
+    "cometbft_quota_headroom": at_least(0, _genesis.MAX_VALIDATORS),
+    "cometbft_timeout": at_least(1, LONGEST),
     "cometbft_node": node,
     "cometbft_container": dns_label,
     "cometbft_tail": at_least(-1),
     "cometbft_port": between(1, 65535),
-    "cometbft_seconds": at_least(0),
+    "cometbft_seconds": at_least(0, LONGEST),
     "cometbft_kubeconfig": or_empty(file),
+    "cometbft_query": query,
     "artifacts_cache_dir": folder,
     "artifacts_jobs": at_least(0),
     "machines_cluster": cluster_name,
-    "machines_count": at_least(1),
-    "machines_subnet": subnet,
+    "machines_count": at_least(1, MOST_MACHINES),
+    "machines_subnet": subnet(8, 28, "so that there is room for machines"),
     "machines_home": folder,
-    "machines_timeout": at_least(1),
-    "cni_pod_subnet": subnet,
+    "machines_timeout": at_least(1, LONGEST),
+    "cni_pod_subnet": POD_SUBNET,
+    "cni_service_subnet": SERVICE_SUBNET,
     "containerd_import_jobs": at_least(0),
-    "kubeadm_pod_subnet": subnet,
-    "kubeadm_service_subnet": subnet,
+    "kubeadm_pod_subnet": POD_SUBNET,
+    "kubeadm_service_subnet": SERVICE_SUBNET,
     "kubeadm_endpoint_name": dns_name,
     "kubeadm_endpoint_port": between(1, 65535),
     "kubeadm_cluster": cluster_name,
     "kubectl_bin_dir": folder,
-    "storage_timeout": at_least(1),
+    "storage_timeout": at_least(1, LONGEST),
 }
 
 
@@ -407,6 +438,24 @@ def one_pod_subnet(cni_pod_subnet: str, kubeadm_pod_subnet: str) -> list[str]:
     return [f"kubeadm_pod_subnet is {kubeadm_pod_subnet} and cni_pod_subnet is {cni_pod_subnet}: they must be the same"]
 
 
+def one_service_subnet(cni_service_subnet: str, kubeadm_service_subnet: str) -> list[str]:
+    if cni_service_subnet == kubeadm_service_subnet:
+        return []
+    return [
+        f"kubeadm_service_subnet is {kubeadm_service_subnet} and cni_service_subnet is {cni_service_subnet}: "
+        "they must be the same"
+    ]
+
+
+def room_for_machines(machines_count: int, machines_subnet: str) -> list[str]:
+    room = ipaddress.IPv4Network(machines_subnet).num_addresses - FIRST_ADDRESS - 2
+    if machines_count <= room:
+        return []
+    return [
+        f"machines_subnet = {machines_subnet!r}: has room for {room} machines, and mintnet_machines is {machines_count}"
+    ]
+
+
 def subnets_apart(machines_subnet: str, cni_pod_subnet: str, kubeadm_service_subnet: str) -> list[str]:
     subnets = {
         "machines_subnet": machines_subnet,
@@ -428,10 +477,24 @@ RELATIONS: tuple[Callable[..., list[str]], ...] = (
     sound_genesis,
     context_or_kubeadm,
     one_pod_subnet,
+    one_service_subnet,
+    room_for_machines,
     subnets_apart,
 )
 _PARAMETERS = {relation: tuple(inspect.signature(relation).parameters) for relation in RELATIONS}
 RELATED = frozenset(itertools.chain.from_iterable(_PARAMETERS.values()))
+
+
+def given_names(variables: Mapping[str, t.Any], known: Known) -> set[str]:
+    """Without those that a play has from a role's defaults and that only repeat another variable."""
+
+    def repeats(name: str) -> bool:
+        default = known.options[name].get("default")
+        if default != variables[name] or not isinstance(default, str):
+            return False
+        return "{{" in default and not known.options.keys().isdisjoint(_NAME.findall(default))
+
+    return {name for name in known.options.keys() & variables.keys() if not repeats(name)}
 
 
 def check_values(given: Mapping[str, t.Any], defaults: Mapping[str, t.Any], known: Known) -> list[str]:

@@ -26,6 +26,13 @@ options:
     type: list
     elements: str
     default: []
+  groups:
+    description:
+      - The inventory's groups, each with its hosts.
+      - A group that hardly differs from C(kube_control_plane) or C(kube_node) is a fault, and so are groups that
+        contradict each other.
+    type: dict
+    default: {}
 attributes:
   check_mode:
     support: full
@@ -48,7 +55,7 @@ faults:
   type: list
   elements: str
   sample:
-    - "cometbft_node: no such variable; the nearest is cometbft_nodes"
+    - "cometbft_nodez: there is no such variable; did you mean cometbft_node or cometbft_nodes?"
     - "cometbft_validators = 5: must be at most cometbft_nodes, which is 4"
 hint:
   description: What to do next.

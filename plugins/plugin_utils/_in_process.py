@@ -43,7 +43,7 @@ class InProcess(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         if self.on_host_with and self._task.args.get(self.on_host_with) is not None:
             return {**result, **self._execute_module(task_vars=task_vars)}
-        args = self.validate_argument_spec(**self.module.SPEC)[1]
+        args = self.arguments(task_vars or {})
         try:
             result.update(self.module.run(plain(args), self._task.check_mode))
         except MintnetError as error:
@@ -52,3 +52,8 @@ class InProcess(ActionBase):
             doing = f"running {self.module.__name__.rsplit('.', 1)[-1]}"
             result.update(failed=True, changed=False, msg=str(system_error(doing, error)))
         return result
+
+    def arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """The task's own; a plugin may add what only Ansible's process knows."""
+        args: dict[str, Any] = self.validate_argument_spec(**self.module.SPEC)[1]
+        return args

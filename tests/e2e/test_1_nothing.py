@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,56 @@ def test_every_fault_in_one_message(user: User, clone: Path) -> None:
     # … with the name that was meant, and what is allowed.
     for word in ("cometbft_nodes", "0.40.0", "50", "kubeadm", "existing"):
         assert word in run.output
+    assert "Traceback" not in run.output
+
+
+# What make is given, the files in the clone that it names, and what the refusal says.
+BAD: list[tuple[str, dict[str, str], list[str]]] = [
+    ("create NETWORK=tests/bad/my.yml", {"my-net.yml": "{}"}, ["no such file; did you mean tests/bad/my-net.yml?"]),
+    ("create NETWORK=tests/bad", {}, ["NETWORK = 'tests/bad': must be a file of variables, and this is a folder"]),
+    ("create NETWORK=tests/bad/a.yml", {"a.yml": "a: [1\nb: 2"}, ["tests/bad/a.yml", "not valid YAML at line 2"]),
+    ("create NETWORK=tests/bad/a.yml", {"a.yml": "- cometbft_nodes: 4"}, ["must hold variables", "holds a list"]),
+    ("create NETWORK=tests/bad/a.yml", {"a.yml": ""}, ["must hold variables", "holds nothing"]),
+    ("create NETWORK=tests/bad/a.yml", {"a.yml": "a: 1\na: 2"}, ["a is given twice, at line 2 again"]),
+    ("create NETWORK=tests/bad/a.yml", {"a.yml": "cometbft_node_count: 4"}, ["cometbft_node_count: there is no such"]),
+    ("create INVENTORY=tests/bad/hosts", {}, ["INVENTORY = 'tests/bad/hosts': there is no such file or folder"]),
+    (
+        "create INVENTORY=tests/bad/hosts.yml",
+        {"hosts.yml": "kube_node: {hosts: {machine-1: {}}}"},
+        ["inventory group kube_node (with machine-1)", "kube_control_plane, which has no machine"],
+    ),
+    ("create KUBECONFIG=tests/bad", {}, ["mintnet_kubeconfig = 'tests/bad'", "absolute path of a kubeconfig"]),
+    ("create KUBECONFIG=$PWD/tests/bad", {}, ["mintnet_kubeconfig", "this is a folder"]),
+    ("create KUBECONFIG=$PWD/tests/bad/config", {"config": "a: ["}, ["mintnet_kubeconfig", "not valid YAML at line 1"]),
+    ("create PROVIDER=existing", {}, ["mintnet_provider = 'existing' needs the name of a context", "theirs"]),
+    ("create ARGS='-e mintnet_context=their'", {}, ["no context their in", "did you mean theirs?"]),
+    ("create PROVIDER=kubeadm ARGS='-e mintnet_context=theirs'", {}, ["contradicts mintnet_provider = kubeadm"]),
+    ("create CONFIRM=perhaps", {}, ["mintnet_confirm = 'perhaps': must be true or false"]),
+    ("create ARGS='-e mintnet_home=here'", {}, ["mintnet_home = 'here': must be an absolute path"]),
+    ("status QUERY='nodes[].lenght(@)'", {}, ["there is no function lenght; did you mean length?"]),
+    ("logs NODE=tm3 WATCH=always", {}, ["cometbft_node = 'tm3'", "did you mean tm-3?", "cometbft_watch = 'always'"]),
+    ("tx TX=a=b NODE=TM-0", {}, ["cometbft_node = 'TM-0'", "did you mean tm-0?"]),
+    ("forward ARGS='-e cometbft_port=http'", {}, ["cometbft_port = 'http': must be a whole number"]),
+    ("diagnose ARGS='-e mintnet_diagnose_path=/dev/null'", {}, ["must be a folder, and /dev/null is none"]),
+]
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize(("command", "files", "said"), BAD, ids=[str(number) for number in range(len(BAD))])
+def test_bad_input_touches_nothing(
+    user: User, clone: Path, command: str, files: dict[str, str], said: list[str]
+) -> None:
+    """The table of the unit tests has all kinds; these come through make as a user's would."""
+    folder = clone / "tests" / "bad"
+    folder.mkdir()
+    try:
+        for name, content in files.items():
+            (folder / name).write_text(content, encoding="utf-8")
+        run = user.run(f"make {command}", clone, code=1)
+    finally:
+        shutil.rmtree(folder)
+    words = " ".join(run.output.split())  # the story folds its lines
+    assert not [text for text in said if text not in words]
     assert "Traceback" not in run.output
 
 

@@ -50,7 +50,9 @@ def test_record_and_kubeconfig_are_read(act: Act, tmp_path: Path) -> None:
 def test_refusal_says_what_to_do(act: Act, tmp_path: Path) -> None:
     result = act("plan", arguments(tmp_path, context="c"))
     assert result["failed"] is True
-    assert result["msg"] == f"Choosing the cluster: there is no context c in {tmp_path / 'config'}"
+    assert (
+        result["msg"] == f"Choosing the cluster: mintnet_context = 'c': there is no context c in {tmp_path / 'config'}"
+    )
     assert "-e mintnet_kubeconfig=FILE" in result["hint"]
     assert "ansible_facts" not in result
 

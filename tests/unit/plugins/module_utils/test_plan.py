@@ -106,7 +106,7 @@ def test_chosen(changes: dict[str, t.Any], expected: dict[str, t.Any]) -> None:
     ("changes", "message", "hint"),
     [
         ({"provider": "existing"}, "needs the name of a context", "contexts in /home/.kube/config: work, other"),
-        ({"context": "wrk"}, "no context wrk in /home/.kube/config", "work, other"),
+        ({"context": "wrk"}, "no context wrk in /home/.kube/config; did you mean work?", "work, other"),
         ({"context": "wrk", "contexts": {}}, "no context wrk", "contexts in /home/.kube/config: none"),
         ({"contexts": {"mintnet": False}}, "would replace the context mintnet", "-e mintnet_context=mintnet"),
         (
@@ -121,7 +121,7 @@ def test_chosen(changes: dict[str, t.Any], expected: dict[str, t.Any]) -> None:
             "list a machine in the inventory's kube_control_plane",
         ),
         ({"record": MADE, "provider": "existing"}, "provider kubeadm since an earlier run", "-e mintnet_cluster=NAME"),
-        ({"record": MADE, "context": "work"}, "mintnet_context is work", "destroy_cluster"),
+        ({"record": MADE, "context": "work"}, "mintnet_context = 'work': contradicts", "destroy_cluster"),
         (
             {"record": USED, "provider": "kubeadm"},
             "provider existing since an earlier run",
@@ -158,6 +158,10 @@ def test_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     [
         ("provider: kubeadm\nlocal: true\nkubeconfig: /x\n", "context is missing"),
         ("a: 1", "provider is missing"),
+        (
+            "{provider: kubeadmin, context: a, kubeconfig: /x, local: true}",
+            "provider = 'kubeadmin': must be existing or kubeadm; did you mean kubeadm?",
+        ),
         ("", "it holds no mapping"),
         ("- a", "it holds no mapping"),
         ("{", "Reading the record of the cluster"),
