@@ -17,6 +17,7 @@ from itertools import pairwise
 from statistics import median
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import pod_trouble, workload_trouble
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_parts import whole
 
 Json = dict[str, t.Any]
 
@@ -119,7 +120,8 @@ def data_of(config_maps: Iterable[Json], name: str) -> dict[str, str]:
 
 def genesis_of(config_maps: Iterable[Json]) -> Json | None:
     """The public facts of the chain's genesis, or None where no chain exists yet."""
-    text = data_of(config_maps, CONFIG).get("genesis.json")
+    config_maps = list(config_maps)
+    text = whole(f"reading the genesis in ConfigMap {CONFIG}", data_of(config_maps, CONFIG), config_maps)
     if text is None:
         return None
     document = json.loads(text)

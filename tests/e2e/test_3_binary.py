@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 import tree
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config, _genesis, _keys
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config, _consensus_params, _genesis, _keys
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_places import FRESH_STATE, Directory
 from modules import module
 
@@ -249,7 +249,7 @@ def test_what_we_refuse_it_refuses(cometbft: Binary, tmp_path: Path) -> None:
     def validators(*changes: dict[str, Any]) -> _genesis.Genesis:
         return replace(genesis, validators=tuple(replace(validator, **change) for change in changes))
 
-    room = _genesis.BLOCK_OVERHEAD + _genesis.LINES[line].signature_bytes
+    room = _consensus_params.BLOCK_OVERHEAD + _consensus_params.LINES[line].signature_bytes
     refused = {
         "chain_id in genesis doc is too long": replace(genesis, chain_id="x" * 51),
         "initial_height cannot be negative": replace(genesis, initial_height=-1),
@@ -258,7 +258,7 @@ def test_what_we_refuse_it_refuses(cometbft: Binary, tmp_path: Path) -> None:
         "voting power can't be higher than": validators({"power": _genesis.MAX_TOTAL_POWER + 1}),
         "incorrect address for validator": validators({"address": "00" * 20}),
         "duplicate entry": validators({}, {}),
-        "block.MaxBytes is too big": params(block={"max_bytes": _genesis.MAX_BLOCK_BYTES + 1}),
+        "block.MaxBytes is too big": params(block={"max_bytes": _consensus_params.MAX_BLOCK_BYTES + 1}),
         "block.MaxBytes cannot be 0": params(block={"max_bytes": 0}),
         "block.MaxGas must be greater or equal to -1": params(block={"max_gas": -2}),
         "is greater than upper bound": params(block={"max_bytes": 9999}, evidence={"max_bytes": 10000}),

@@ -10,17 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _genesis_stores
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._consensus_params import LINES
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError, MintnetError
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis import (
-    LINES,
-    MAX_TOTAL_POWER,
-    differences,
-    parse,
-    request,
-    settle,
-)
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_stores import ConfigMap, File
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis import MAX_TOTAL_POWER, request
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_compare import differences
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_file import parse
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_settle import settle
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_stores import File
 
 WRITTEN = Path(__file__).parents[2] / "fixtures" / "cometbft"
 TIME = "2026-01-01T00:00:00Z"
@@ -397,10 +393,3 @@ def test_unwritable_place_is_named(tmp_path: Path) -> None:
         settle(File(tmp_path / "none" / "genesis.json"), asked(), dry_run=False)
     with pytest.raises(MintnetError, match=r"reading the genesis .*directory"):
         settle(File(tmp_path), asked(), dry_run=False)
-
-
-def test_genesis_that_is_too_large_for_a_config_map_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_genesis_stores, "CONFIG_MAP_LIMIT", 100)
-    store = ConfigMap(None, "net", "tm-config", {})  # type: ignore[arg-type]
-    with pytest.raises(MintnetError, match="the genesis has 101 bytes, and Kubernetes allows 100"):
-        store.create("x" * 101)
