@@ -178,7 +178,7 @@ def _validators(fields: Fields, faults: list[str]) -> tuple[Validator, ...]:
         one = Fields(item, f"validators[{number}]", faults)
         key = one.fields("pub_key")
         pub_key = {name: key.text(name) for name in ("type", "value")}
-        if not all(pub_key.values()):
+        if isinstance(item, dict) and not all(pub_key.values()):
             one.fault("pub_key", "it is missing, or has no type and value")
         validators.append(Validator(one.text("name"), one.text("address"), pub_key, one.number("power")))
     return tuple(validators)
@@ -226,7 +226,7 @@ def existing(
         chain_id=chain_id,
         time=time,
         initial_height=genesis.initial_height if initial_height is None else initial_height,
-        params={group: genesis.params.get(group, {}) | asked_params.get(group, {}) for group in line.defaults},
+        params=genesis.params | {group: genesis.params.get(group, {}) | asked_params[group] for group in asked_params},
         asked_params=asked_params,
         validators=genesis.validators,
         app_state=ordered(app_state, asked) if app_state else genesis.app_state,
@@ -234,7 +234,7 @@ def existing(
     if validators:
         known, pending, _used = read_validators(validators, power, line, asked)
         wanted = replace(wanted, validators=tuple(known), pending=tuple(pending))
-    found += asked or differences(genesis, wanted, "it")
+    found += asked or differences(genesis, wanted, "the source")
 
     if app_state_patch:
         state = ordered(merge(genesis.app_state, app_state_patch), found)
