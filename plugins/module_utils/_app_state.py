@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import typing as t
 from collections.abc import Mapping
@@ -67,6 +68,18 @@ def ordered(state: t.Any, faults: list[str], at: str = "app_state") -> t.Any:
     except (TypeError, ValueError) as error:
         faults.append(f"{at}: {error}")
     return None
+
+
+def digest(state: t.Any) -> str:
+    """A SHA-256 that is the same for every order in which members were written."""
+    return hashlib.sha256(json.dumps(_plain(state), sort_keys=True).encode()).hexdigest()
+
+
+def _plain(value: t.Any) -> t.Any:
+    """Ansible's own containers, whose items come to be when they are looked at, as json knows them."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def merge(target: t.Any, patch: t.Any) -> t.Any:

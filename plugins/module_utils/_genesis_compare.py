@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import typing as t
 from collections.abc import Iterable, Sequence
 
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import digest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._consensus_params import KNOWN, LINES
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis import Genesis, Request, Validator
 
@@ -50,8 +49,7 @@ def differences(live: Genesis, asked: Request, name: str = "the live chain") -> 
 
 
 def _digest(app_state: t.Any) -> str:
-    text = json.dumps(app_state, sort_keys=True)
-    return f"has the SHA-256 {hashlib.sha256(text.encode()).hexdigest()[:12]}…"
+    return f"has the SHA-256 {digest(app_state)[:12]}…"
 
 
 def _validator_differences(live: Genesis, asked: Request, name: str) -> list[str]:

@@ -363,7 +363,7 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
             "before": outcome.before or "",
             "after": f"the genesis waits for the keys of {', '.join(asked.pending)}\n" if after is None else after,
         },
-        **({"warnings": warnings} if warnings else {}),
+        "warnings": warnings,
     }
 
 

@@ -68,8 +68,10 @@ def test_what_is_written_is_read(value: Any) -> None:
     text = json.dumps(value)
     assert read_json(text) == value
     assert read_json(text, exact=True) == value
-    found = ordered(value, faults := [])
-    assert found == value and not faults
+    faults: list[str] = []
+    found = ordered(value, faults)
+    assert found == value
+    assert not faults
     assert json.dumps(found) == json.dumps(value, sort_keys=True)
 
 
@@ -99,9 +101,9 @@ def test_numbers_matter_only_where_they_are_written_anew() -> None:
     assert read_json(f'[{large}, 0.1, 1.50, 1E2, "\\ud83d\\ude00"]', exact=True) == [large, 0.1, 1.5, 100, "😀"]
 
 
-def composed(*arguments: Any) -> tuple[Any, list[str]]:
+def composed(inline: Any, file: str | None, patch: Any) -> tuple[Any, list[str]]:
     faults: list[str] = []
-    return compose(*arguments, faults), faults
+    return compose(inline, file, patch, faults), faults
 
 
 def test_sources_and_patch() -> None:
@@ -119,7 +121,7 @@ def test_sources_and_patch() -> None:
         ((None, "{", None), "app_state_src: it is no JSON: "),
     ],
 )
-def test_faulty_sources(arguments: tuple[Any, ...], fault: str) -> None:
+def test_faulty_sources(arguments: tuple[Any, str | None, Any], fault: str) -> None:
     state, (found,) = composed(*arguments)
     assert state is None
     assert fault in found
@@ -127,5 +129,6 @@ def test_faulty_sources(arguments: tuple[Any, ...], fault: str) -> None:
 
 @pytest.mark.parametrize("state", [{"a": float("inf")}, {"a": {1, 2}}, {"a": "\ud800"}, {"a": 1, 2: 3}])
 def test_what_json_cannot_hold(state: Any) -> None:
-    assert ordered(state, faults := []) is None
+    faults: list[str] = []
+    assert ordered(state, faults) is None
     assert faults[0].startswith("app_state: ")

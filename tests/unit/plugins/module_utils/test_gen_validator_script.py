@@ -31,8 +31,8 @@ class Pod:
 
     def __init__(self, root: Path, text: str) -> None:
         self.mounts, self.home, self.tools = root / "mintnet", root / "home", root / "tools"
-        for folder in ("keys", "genesis", "settings", "nodes", "started"):
-            (self.mounts / folder).mkdir(parents=True)
+        for name in ("keys", "genesis", "settings", "nodes", "started"):
+            (self.mounts / name).mkdir(parents=True)
         for folder in (self.home / "config", self.home / "data", self.tools):
             folder.mkdir(parents=True)
         for name in ("priv_validator_key.json", "node_key.json"):

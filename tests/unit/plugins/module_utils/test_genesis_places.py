@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _genesis_parts, _genesis_source
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, Answer, Api
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import digest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis import request
@@ -37,7 +38,12 @@ LABELS = {"mintnet.io/network": "net"}
 
 def asked(noise: int = 0, **changes: Any) -> Any:
     """A genesis; with noise, so many random bytes in its app_state, which hardly become fewer by compression."""
-    wanted = {"version": "0.40.0", "chain_id": "net", "time": "2026-01-01T00:00:00Z", "validators": [{"pub_key": KEY}]}
+    wanted: Json = {
+        "version": "0.40.0",
+        "chain_id": "net",
+        "time": "2026-01-01T00:00:00Z",
+        "validators": [{"pub_key": KEY}],
+    }
     if noise:
         wanted["app_state"] = {"noise": base64.b64encode(random.Random(4).randbytes(noise)).decode()}
     return request(**wanted | changes)
@@ -175,6 +181,7 @@ def test_large_genesis_is_read_again_and_removed_with_its_chain(server: Server) 
     assert seen is not None
     assert seen["sha256"] == hashlib.sha256((text or "").encode()).hexdigest()
     assert seen["chain_id"] == "net"
+    assert seen["app_state_sha256"] == digest(json.loads(text or "")["app_state"])
 
     found = find(server, "net", chain_only=True)
     assert sorted(name for kind, name in found.objects if kind == "ConfigMap") == server.names
