@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -123,8 +124,12 @@ def genesis_of(config_maps: Iterable[Json]) -> Json | None:
     """The public facts of the chain's genesis, or None where no chain exists yet."""
     config_maps = list(config_maps)
     text = whole(f"reading the genesis in ConfigMap {CONFIG}", data_of(config_maps, CONFIG), config_maps)
-    if text is None:
-        return None
+    return None if text is None else dict(_facts(text))
+
+
+@functools.lru_cache(maxsize=1)
+def _facts(text: str) -> Json:
+    """A genesis may be large, and it is looked at again and again while nodes start."""
     document = json.loads(text)
     return {
         "sha256": hashlib.sha256(text.encode()).hexdigest(),
