@@ -9,6 +9,7 @@ import typing as t
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import digest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._quantity import quantity
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import parse_time
 
@@ -119,7 +120,7 @@ def _genesis_faults(genesis: Json, wanted: Wanted) -> list[str]:
         )
     for path, asked, there in _differences(wanted.consensus_params or {}, genesis["consensus_params"]):
         faults.append(f"its genesis has {path} = {there}, cometbft_consensus_params says {asked}: {way_out}")
-    if wanted.app_state and wanted.app_state != genesis["app_state"]:
+    if wanted.app_state and digest(wanted.app_state) != genesis["app_state_sha256"]:
         faults.append(f"its genesis has another app_state than cometbft_app_state: {way_out}")
     return faults
 

@@ -101,11 +101,14 @@ def _genesis_fault(name: str, _node: Json, _answer: NodeAnswer, chain: Chain) ->
     told = chain.told.get(name)
     if not told or not chain.genesis:
         return Trouble()
-    for key in ("genesis_time", "initial_height", "validators", "app_state"):
+    for key in ("genesis_time", "initial_height", "validators", "app_state_sha256"):
         theirs, ours = told[key], chain.genesis[key]
         if (theirs or None) != (ours or None):
             words = f"{theirs}, not {ours}" if key in ("genesis_time", "initial_height") else "another one"
-            return Trouble(f"runs with another genesis than the network's: its {key} is {words}", _start_over(name))
+            return Trouble(
+                f"runs with another genesis than the network's: its {key.removesuffix('_sha256')} is {words}",
+                _start_over(name),
+            )
     return Trouble()
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 
 def read(path: Path) -> str | None:
-    """The text, or None where there is no such file."""
+    """The text, line ends and all as they are, or None where there is no such file."""
     try:
-        return path.read_text("utf-8")
+        return path.read_bytes().decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return None
 

@@ -84,6 +84,7 @@ class Recovery:
                 raise
 
     def _await(self, deadline: float) -> Json:
+        self._seen = None  # the record is another one now
         waiter = Waiter(self.api, self.network, self.tell)
         while True:
             network = self.look()

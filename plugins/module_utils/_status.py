@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import digest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import (
     Around,
     Trouble,
@@ -21,6 +23,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis impo
     workload_trouble,
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._faults import Chain, fault_of
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_parts import whole
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._logs import remedy, telling
 
 Json = dict[str, t.Any]
@@ -139,9 +142,14 @@ def data_of(config_maps: Iterable[Json], name: str) -> dict[str, str]:
 
 def genesis_of(config_maps: Iterable[Json]) -> Json | None:
     """The public facts of the chain's genesis, or None where no chain exists yet."""
-    text = data_of(config_maps, CONFIG).get("genesis.json")
-    if text is None:
-        return None
+    config_maps = list(config_maps)
+    text = whole(f"reading the genesis in ConfigMap {CONFIG}", data_of(config_maps, CONFIG), config_maps)
+    return None if text is None else dict(_facts(text))
+
+
+@functools.lru_cache(maxsize=1)
+def _facts(text: str) -> Json:
+    """A genesis may be large, and it is looked at again and again while nodes start."""
     return {"sha256": hashlib.sha256(text.encode()).hexdigest(), **genesis_facts(json.loads(text))}
 
 
@@ -151,7 +159,8 @@ def genesis_facts(document: Json) -> Json:
         "genesis_time": document["genesis_time"],
         "initial_height": int(document.get("initial_height") or 1),
         "consensus_params": document.get("consensus_params") or {},
-        "app_state": document.get("app_state"),
+        # It may have megabytes, which nobody wants to carry through a play.
+        "app_state_sha256": None if document.get("app_state") is None else digest(document["app_state"]),
         "validators": [
             {"name": item.get("name", ""), "address": item.get("address", ""), "power": int(item["power"])}
             for item in document.get("validators") or []

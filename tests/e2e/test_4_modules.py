@@ -7,8 +7,10 @@ It is the cluster of these tests, or the context MINTNET_TEST_CONTEXT of $KUBECO
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import os
+import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -196,6 +198,52 @@ def test_genesis_of_another_chain_is_refused(place: Place) -> None:
         assert "use reset for a new chain" in refused["msg"]
         assert len(refused["differences"]) == 1
     assert place.config_map("other-config").metadata.resource_version == version
+
+
+def test_large_genesis_check_real_check_real(place: Place) -> None:
+    """Three megabytes, of which no ConfigMap could hold more than one."""
+    noise = base64.b64encode(random.Random(4).randbytes(2_300_000)).decode()
+    wanted = genesis_of(place, "large") | {"labels": {"tm": "large"}, "app_state": {"noise": noise}}
+    before = place.names()
+    planned = module("cometbft_genesis", check=True, **wanted)
+    assert planned["changed"] is True
+    assert place.names() == before
+
+    made = module("cometbft_genesis", **wanted)
+    assert made["changed"] is True
+    assert made["config_maps"][0] == "large-config"
+    assert place.names() - before == set(made["config_maps"])
+    stored = {name: place.config_map(name) for name in made["config_maps"]}
+    assert {(item.immutable, item.metadata.labels["tm"]) for item in stored.values()} == {(True, "large")}
+    pieces = [base64.b64decode(stored[name].binary_data[name]) for name in made["config_maps"][1:]]
+    assert len(pieces) == 3
+    assert gzip.decompress(b"".join(pieces)).decode() == made["genesis"]
+    assert stored["large-config"].data == {
+        "genesis.parts": "".join(f"{name}\n" for name in made["config_maps"][1:]),
+        "genesis.sha256": f"{made['sha256']}  genesis.json\n",
+    }
+
+    for check in (True, False):
+        again = module("cometbft_genesis", check=check, **wanted)
+        assert again["changed"] is False
+        assert (again["sha256"], again["config_maps"]) == (made["sha256"], made["config_maps"])
+    assert place.names() - before == set(made["config_maps"])
+    refused = module("cometbft_genesis", **{**wanted, "chain_id": "another"})
+    assert "chain_id: the live chain has large, asked is another" in refused["msg"]
+
+
+def test_large_genesis_of_runs_at_once_leaves_no_parts_behind(place: Place) -> None:
+    noise = base64.b64encode(random.Random(5).randbytes(2_300_000)).decode()
+    wanted = genesis_of(place, "crowd") | {"app_state": {"noise": noise}}
+    before = place.names()
+    runs = []
+    for _run in range(3):
+        runs.append(start("cometbft_genesis", **wanted))
+        time.sleep(1.1)  # each run has another second for its own
+    answers = [finish(run) for run in runs]
+    assert [answer["changed"] for answer in answers].count(True) == 1
+    assert len({answer["sha256"] for answer in answers}) == 1
+    assert place.names() - before == set(answers[0]["config_maps"])
 
 
 def test_runs_at_once_make_one_genesis(place: Place) -> None:

@@ -36,7 +36,25 @@ for file in priv_validator_key.json node_key.json; do
   [ -s "$from/keys/$node.$file" ] || fail "$node has no $file in the Secret tm-keys; run create again"
   cat "$from/keys/$node.$file" > "$home/config/$file"
 done
-cat "$from/genesis/genesis.json" > "$home/config/genesis.json"
+
+# A genesis that is too large for a ConfigMap comes compressed, in parts that genesis.parts names in their order.
+genesis=$home/config/genesis.json
+if [ -e "$from/genesis/genesis.json" ]; then
+  cat "$from/genesis/genesis.json" > "$genesis"
+else
+  [ -s "$from/genesis/genesis.parts" ] || fail "the ConfigMap tm-config has no genesis; start a new chain with reset"
+  set --
+  while read -r part; do
+    [ -s "$from/genesis/$part" ] ||
+      fail "the ConfigMap $part, a part of the genesis, is missing; bring it back, or start a new chain with reset"
+    set -- "$@" "$from/genesis/$part"
+  done < "$from/genesis/genesis.parts"
+  cat "$@" | gzip -dc > "$genesis" || fail "the parts of the genesis are damaged; start a new chain with reset"
+fi
+sum=$(sha256sum < "$genesis" | cut -d ' ' -f 1)
+if [ -e "$from/genesis/genesis.sha256" ] && [ "$sum" != "$(cut -d ' ' -f 1 "$from/genesis/genesis.sha256")" ]; then
+  fail "the genesis has the SHA-256 $sum, which is not what the ConfigMap tm-config says; start a new chain with reset"
+fi
 
 # A validator without the record of what it has signed could sign a second time. ConfigMap tm-started says of each that
 # has started the SHA-256 of its genesis, and after it, once that was confirmed, the height it may sign from again.
@@ -45,7 +63,7 @@ if [ ! -s "$state" ]; then
   height=0
   record=
   [ ! -e "$from/started/$node" ] || record=$(cat "$from/started/$node")
-  if [ "${record%% *}" = "$(sha256sum < "$from/genesis/genesis.json" | cut -d ' ' -f 1)" ]; then
+  if [ "${record%% *}" = "$sum" ]; then
     [ "$record" != "${record%% *}" ] ||
       code=3 fail "$node has started before (ConfigMap tm-started), but its volume has no priv_validator_state.json:" \
         "starting it could sign twice. Bring its volume back, or, where it is lost, use make recover NODE=$node"

@@ -7,6 +7,7 @@ import copy
 from typing import Any
 
 import pytest
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import digest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._changes import Wanted, compare, min_available
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._quantity import quantity, times
 
@@ -40,7 +41,7 @@ LIVE: Json = {
             "block": {"max_bytes": "1048576", "max_gas": "-1"},
             "validator": {"pub_key_types": ["ed25519"]},
         },
-        "app_state": {"a": 1},
+        "app_state_sha256": digest({"a": 1}),
         "validators": [{"name": f"tm-{n}", "address": f"A{n}", "power": 10} for n in range(4)],
     },
     "power": {"total": 40},

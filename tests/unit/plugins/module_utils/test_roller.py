@@ -27,6 +27,7 @@ class Played:
         self.broken: set[str] = set()
         self.lost: set[str] = set()
         self.missing: dict[str, list[str]] = {}
+        self.started = dict.fromkeys(self.nodes, "5a")
         self.height = 100
         self.budget: Json | None = {
             "spec": {
@@ -45,7 +46,7 @@ class Played:
         needed = total * 2 // 3 + 1
         return {"total": total, "online": online, "needed": needed, "short": max(0, needed - online)}
 
-    def report(self, _seen: Any) -> Json:
+    def report(self, seen: Any) -> Json:
         if not self.power["short"]:
             self.height += 1
         nodes = [
@@ -75,12 +76,14 @@ class Played:
             "nodes": nodes,
             "groups": [{"name": "tm", "ephemeral": False, "revision": "new", "outdated": []}],
             "genesis": {"sha256": "5a", "initial_height": 1},
-            "started": {},
+            "started": seen.started if seen else {},
             "power": self.power,
             "reasons": [],
         }
 
-    def observe(self, *_args: Any) -> Any:
+    def observe(self, _api: Any, _network: str, before: Any = None) -> Any:
+        """With a look before, records are not looked at again."""
+
         def pod(name: str, node: Json) -> Json:
             waiting = {"waiting": {"reason": "ErrImagePull"}}
             return {
@@ -88,7 +91,8 @@ class Played:
                 "status": {"containerStatuses": [] if node["answers"] else [{"name": "tm", "state": waiting}]},
             }
 
-        return SimpleNamespace(pods=[pod(name, node) for name, node in self.nodes.items()])
+        pods = [pod(name, node) for name, node in self.nodes.items()]
+        return SimpleNamespace(pods=pods, started=before.started if before else dict(self.started))
 
     # What the API server is asked for
 
@@ -110,6 +114,8 @@ class Played:
 
     def merge(self, _doing: str, kind: str, _namespace: str, _name: str, patch: Json) -> None:
         self.merged.append(patch)
+        if kind == "ConfigMap":
+            self.started.update(patch["data"])
         if kind == "PodDisruptionBudget":
             assert self.budget
             self.budget["spec"].update(patch["spec"])
