@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 import tree
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config, _genesis, _keys
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config, _genesis, _key_ensure, _keys
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_places import FRESH_STATE, Directory
 from modules import module
 
@@ -233,7 +233,7 @@ def test_our_node_makes_blocks(cometbft: Binary, home: Home) -> None:
 
 def test_what_we_refuse_it_refuses(cometbft: Binary, tmp_path: Path) -> None:
     """Each of these is refused by our module, so it is written past it."""
-    (node,) = _keys.ensure(Directory(tmp_path), ["tm-0"], dry_run=False).after
+    (node,) = _key_ensure.ensure(Directory(tmp_path), _key_ensure.Wanted(["tm-0"]), dry_run=False).after
     home = tmp_path / "tm-0"
     line = cometbft.version.rpartition(".")[0]
     genesis = _genesis.request(version=line, chain_id="test", validators=[node.public]).build()
