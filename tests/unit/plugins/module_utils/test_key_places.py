@@ -24,6 +24,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_ensure imp
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_ensure import ensure as ensure_wanted
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_places import FRESH_STATE, Directory
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_secret import Secret
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_types import ML_DSA_65
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._keys import ED25519, Kind, PrivateKey
 
 
@@ -382,3 +383,104 @@ def test_secret_keeps_two_thousand_nodes() -> None:
 def test_fresh_state_is_a_valid_one() -> None:
     assert json.loads(FRESH_STATE) == {"height": "0", "round": 0, "step": 0}
     assert Directory(Path("x")).describe(Entry("a", Kind.NODE)) == "x/a/config/node_key.json"
+
+
+# -- keys that are replaced
+
+
+def replace_at_once(root: Path, old_id: str, begin: Any, results: Any) -> None:
+    begin.wait()
+    wanted = Wanted(["a"], replace={Entry("a", Kind.VALIDATOR): old_id})
+    outcome = ensure_wanted(Directory(root), wanted, dry_run=False)
+    results.put((len(outcome.replaced), outcome.after[0].public))
+
+
+def test_runs_at_once_replace_a_key_once(tmp_path: Path) -> None:
+    (old,) = ensure(Directory(tmp_path), ["a"], dry_run=False).after
+    assert old.validator
+    processes = multiprocessing.get_context("fork")
+    begin, results = processes.Barrier(4), processes.Queue()
+    arguments = (tmp_path, old.validator.address, begin, results)
+    workers = [processes.Process(target=replace_at_once, args=arguments) for _worker in range(4)]
+    for worker in workers:
+        worker.start()
+    answers = [results.get(timeout=60) for _worker in workers]
+    for worker in workers:
+        worker.join()
+    assert sum(times for times, _public in answers) == 1
+    assert all(public == answers[0][1] for _times, public in answers)
+    assert len(list((tmp_path / "a/config").glob("priv_validator_key.json.*"))) == 1
+
+
+def test_replaced_key_of_a_secret_is_kept_in_another(api: Secrets) -> None:
+    old = ensure(secret(api), ["tm-0", "tm-1"], dry_run=False).after
+    before = copy.deepcopy(api.secrets)
+    assert old[1].validator
+    which = {Entry("tm-1", Kind.VALIDATOR): old[1].validator.address, Entry("tm-1", Kind.NODE): str(old[1].node_id)}
+
+    planned = ensure(secret(api), ["tm-0", "tm-1"], dry_run=True, replace=which)
+    assert [item.old_id for item in planned.replaced] == list(which.values())
+    assert api.secrets == before
+
+    made = ensure(secret(api), ["tm-0", "tm-1"], dry_run=False, replace=which)
+    assert made.after[0] == old[0]
+    assert (made.after[1].validator != old[1].validator, made.after[1].node != old[1].node) == (True, True)
+    kept = stored(api, "tm-keys-replaced")
+    assert sorted(kept.values()) == sorted(
+        before["tm-keys"]["data"][f"tm-1.{kind.value}"] for kind in (Kind.VALIDATOR, Kind.NODE)
+    )
+    for item in made.replaced:
+        assert item.backup
+        assert item.backup.removeprefix("Secret net/tm-keys-replaced, ") in kept
+        assert item.old_id in item.backup
+    assert len(stored(api, "tm-keys")) == 4
+    assert api.secrets["tm-keys-replaced"]["labels"] == {"tm": "tm"}
+
+    after = copy.deepcopy(api.secrets)
+    again = ensure(secret(api), ["tm-0", "tm-1"], dry_run=False, replace=which)
+    assert (again.replaced, again.after, api.secrets) == ([], made.after, after)
+
+
+def test_rival_that_replaced_the_key_first_wins(api: Secrets) -> None:
+    (old,) = ensure(secret(api), ["tm-0"], dry_run=False).after
+    assert old.validator
+    which = {Entry("tm-0", Kind.VALIDATOR): old.validator.address}
+    rival: list[Outcome] = []
+    # Both have saved the old key when the rival writes the new one.
+    api.before_write += [
+        lambda: None,
+        lambda: rival.append(ensure(secret(api), ["tm-0"], dry_run=False, replace=which)),
+    ]
+    ours = ensure(secret(api), ["tm-0"], dry_run=False, replace=which)
+    assert (len(rival[0].replaced), ours.replaced) == (1, [])
+    assert ours.after == rival[0].after
+    assert len(stored(api, "tm-keys-replaced")) == 1
+
+
+def test_key_whose_replacement_was_interrupted_is_saved_once(api: Secrets) -> None:
+    (old,) = ensure(secret(api), ["tm-0"], dry_run=False).after
+    assert old.validator
+    which = {Entry("tm-0", Kind.VALIDATOR): old.validator.address}
+    api.before_write += [lambda: None, lambda: api.refuse(api.doing, 500, "Killed")]
+    with pytest.raises(ClusterError, match="writing Secret net/tm-keys: Killed"):
+        ensure(secret(api), ["tm-0"], dry_run=False, replace=which)
+    (after,) = ensure(secret(api), ["tm-0"], dry_run=False).after
+    assert after == old
+    assert len(ensure(secret(api), ["tm-0"], dry_run=False, replace=which).replaced) == 1
+    assert len(stored(api, "tm-keys-replaced")) == 1
+
+
+def test_key_in_a_secret_that_is_followed_can_be_replaced(api: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_key_secret, "SECRET_LIMIT", 2 * ONE + 10)
+    names = ["tm-0", "tm-1", "tm-2"]
+    old = ensure(secret(api), names, dry_run=False).after
+    assert old[0].validator
+    which = {Entry("tm-0", Kind.VALIDATOR): old[0].validator.address}
+    assert ensure(secret(api), names, dry_run=False, replace=which).after[1:] == old[1:]
+    assert api.secrets["tm-keys"]["annotations"] == {"mintnet.io/continued-in": "tm-keys-2"}
+    assert len(stored(api, "tm-keys")) == 4
+    (new, *_others) = ensure(secret(api), names, dry_run=True).after
+    assert new.validator
+    which = {Entry("tm-0", Kind.VALIDATOR): new.validator.address}
+    with pytest.raises(MintnetError, match="it has no room for a larger key"):
+        ensure(secret(api), names, dry_run=False, replace=which, types={"tm-0": ML_DSA_65})
