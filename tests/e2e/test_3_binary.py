@@ -32,6 +32,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils import (
     _genesis,
     _genesis_file,
     _genesis_parts,
+    _key_ensure,
     _keys,
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
@@ -289,7 +290,7 @@ def test_what_we_refuse_it_refuses(cometbft: Binary, tmp_path: Path) -> None:
 
 def lonely_node(cometbft: Binary, root: Path) -> tuple[Path, _genesis.Genesis]:
     """The home of a node that needs only a genesis file, and a genesis that it is the validator of."""
-    (node,) = _keys.ensure(Directory(root), ["tm-0"], dry_run=False).after
+    (node,) = _key_ensure.ensure(Directory(root), _key_ensure.Wanted(["tm-0"]), dry_run=False).after
     home = root / "tm-0"
     line = cometbft.version.rpartition(".")[0]
     settings = {"rpc": {"laddr": f"tcp://127.0.0.1:{free_port()}"}, "p2p": {"laddr": "tcp://127.0.0.1:0"}}
