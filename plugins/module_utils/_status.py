@@ -108,7 +108,7 @@ def parse_blocks(blockchain: Json) -> dict[int, Block]:
 def parse_rows(text: str) -> dict[str, Row]:
     rows = {}
     for line in text.splitlines():
-        name, moniker, node_id, mode, peers = line.split()
+        name, moniker, node_id, mode, peers = line.split()[:5]  # then how peers are found otherwise
         rows[name] = Row(name, moniker, node_id, mode, () if peers == "-" else tuple(peers.split(",")))
     return rows
 

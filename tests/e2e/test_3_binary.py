@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 import tree
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config, _genesis, _keys
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config_nodes, _genesis, _keys
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_places import FRESH_STATE, Directory
 from modules import module
 
@@ -240,7 +240,8 @@ def test_what_we_refuse_it_refuses(cometbft: Binary, tmp_path: Path) -> None:
     (validator,) = genesis.validators
     settings = {"rpc": {"laddr": f"tcp://127.0.0.1:{free_port()}"}, "p2p": {"laddr": "tcp://127.0.0.1:0"}}
     settings["instrumentation"] = {"prometheus_listen_addr": f"127.0.0.1:{free_port()}"}
-    config = _config.render(line, settings, proxy_app="kvstore", block_time="100ms")
+    wanted = _config_nodes.Wanted(line, settings=settings, proxy_app="kvstore", block_time="100ms")
+    config = _config_nodes.build(wanted).basis.text()
     (home / "config" / "config.toml").write_text(config.replace('moniker = ""', 'moniker = "me"'), encoding="utf-8")
 
     def params(**groups: dict[str, Any]) -> _genesis.Genesis:
