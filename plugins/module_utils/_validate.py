@@ -403,8 +403,8 @@ def sound_topology(
     if size <= _topology.MAX_SIZE:
         return []
     return [
-        f"cometbft_nodes = {cometbft_nodes}: with this cometbft_topology the names of all nodes' peers take {size} bytes, a "
-        f"ConfigMap has room for {_topology.MAX_SIZE}; choose one with fewer peers for each node, such as regular"
+        f"cometbft_nodes = {cometbft_nodes}: by cometbft_topology the names of all nodes' peers take {size} bytes, "
+        f"a ConfigMap has room for {_topology.MAX_SIZE}; choose one with fewer peers for each node, such as regular"
     ]
 
 
