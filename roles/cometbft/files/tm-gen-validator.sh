@@ -9,6 +9,8 @@ node=${NODE:?}
 home=${CMTHOME:-/cometbft}
 from=${MINTNET:-/mintnet}
 wait=${WAIT:-60}
+# What the cluster remembers of this run.
+message=${MESSAGE:-/dev/termination-log}
 
 fail() {
   echo "tm-gen-validator: $*" >&2
@@ -86,7 +88,8 @@ done
 
 # What the node has of its own goes over its group's file, key by key, each with the comment above it.
 config=$from/settings/config.toml
-if [ -s "$from/nodes/$node.toml" ]; then
+part=$from/nodes/$node.toml
+if [ -s "$part" ]; then
   awk '
     FNR == 1 { section = "" }
     /^#/ { said = said $0 "\n"; next }
@@ -97,7 +100,7 @@ if [ -s "$from/nodes/$node.toml" ]; then
       else if (key in own) { said = ""; $0 = own[key] }
     }
     NR != FNR { print said $0 }
-    { said = "" }' "$from/nodes/$node.toml" "$config" > "$home/config/config.own"
+    { said = "" }' "$part" "$config" > "$home/config/config.own"
   config=$home/config/config.own
 fi
 sed -e "s|^moniker = \"\"|moniker = \"$moniker\"|" \
@@ -109,4 +112,9 @@ sed -e "s|^moniker = \"\"|moniker = \"$moniker\"|" \
   "$config" > "$home/config/config.toml"
 rm -f "$home/config/config.own"
 grep -q "^persistent_peers = \"$peer_list\"" "$home/config/config.toml" || fail "config.toml has no line for persistent_peers"
+# By this it is told later that the row or the node's own part has changed since.
+{
+  printf '%s\n' "$own"
+  [ ! -s "$part" ] || cat "$part"
+} | sha256sum | cut -d ' ' -f 1 > "$message"
 echo "tm-gen-validator: $node is ready to start, with ${peer_list:-no peers}${seed_list:+ and the seeds $seed_list}"

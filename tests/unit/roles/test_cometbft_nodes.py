@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -17,6 +18,8 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils import _status
 from ansible_collections.mintnet.kubernetes.plugins.modules import cometbft_config
 
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "cometbft"
+#: macOS has it under another name.
+SHA256SUM = "#!/bin/sh\nexec shasum -a 256\n"
 #: In a cluster every name has a Service; a name that has none stands in the file missing.
 GETENT = '#!/bin/sh\n! grep -qx "$2" "$MINTNET/missing"\n'
 
@@ -60,8 +63,10 @@ class Network:
                 (folder / "keys" / f"{name}.{file}").write_text("{}", encoding="utf-8")
         (folder / "genesis" / "genesis.json").write_text("{}", encoding="utf-8")
         (folder / "missing").write_text("", encoding="utf-8")
-        (folder / "bin" / "getent").write_text(GETENT, encoding="utf-8")
-        (folder / "bin" / "getent").chmod(0o755)
+        programs = {"getent": GETENT, **({} if shutil.which("sha256sum") else {"sha256sum": SHA256SUM})}
+        for name, text in programs.items():
+            (folder / "bin" / name).write_text(text, encoding="utf-8")
+            (folder / "bin" / name).chmod(0o755)
 
     def data(self, name: str) -> dict[str, str]:
         (found,) = [o for o in self.objects if o["kind"] == "ConfigMap" and o["metadata"]["name"] == name]
@@ -75,6 +80,7 @@ class Network:
         environment = {
             "PATH": f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
             **{"NODE": name, "CMTHOME": str(home), "MINTNET": str(self.folder), "WAIT": "0"},
+            "MESSAGE": str(home / "message"),
         }
         command = ["sh", str(self.folder / "settings" / "tm-gen-validator.sh")]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -181,6 +187,16 @@ def test_a_node_s_own_part_is_laid_over_its_group_s(tmp_path: Path) -> None:
         "node_key.json",
         "priv_validator_key.json",
     ]
+
+
+def test_the_cluster_is_told_what_a_node_has_read(tmp_path: Path) -> None:
+    network = Network(tmp_path, 3, 3, node_settings={"tm-1": {"log_level": "debug"}})
+    expected = _status.parts(network.rows)
+    for name in ("tm-0", "tm-1"):
+        network.config(name)
+        assert (tmp_path / f"home-{name}" / "message").read_text(encoding="utf-8") == f"{expected[name]}\n"
+    changed = _status.parts({**network.rows, "tm-1.toml": 'log_level = "info"\n'})
+    assert [name for name in expected if changed[name] != expected[name]] == ["tm-1"]
 
 
 def test_who_joins_changes_no_row(tmp_path: Path) -> None:

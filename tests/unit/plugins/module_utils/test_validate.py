@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _validate
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._validate import (
     Known,
@@ -229,6 +231,19 @@ def test_bad_input_is_named(variables: dict[str, t.Any], message: str) -> None:
     ],
 )
 def test_good_input_passes(variables: dict[str, t.Any]) -> None:
+    assert faults(variables) == []
+
+
+def examples() -> list[dict[str, t.Any]]:
+    """Those of the guide."""
+    guide = (ROLES.parent / "docs" / "docsite" / "rst" / "guide_network.rst").read_text(encoding="utf-8")
+    blocks = re.findall(r"^\.\. code-block:: yaml\n\n((?:  .*\n|\n)+)", guide, re.MULTILINE)
+    return [yaml.safe_load(block) for block in blocks]
+
+
+@pytest.mark.parametrize("variables", examples())
+def test_examples_of_the_guide_pass(variables: dict[str, t.Any]) -> None:
+    assert variables
     assert faults(variables) == []
 
 
