@@ -131,9 +131,18 @@ def parse_blocks(blockchain: Json) -> dict[int, Block]:
 def parse_rows(text: str) -> dict[str, Row]:
     rows = {}
     for line in text.splitlines():
-        name, moniker, node_id, mode, peers = line.split()
+        name, moniker, node_id, mode, peers = line.split()[:5]  # then how peers are found otherwise
         rows[name] = Row(name, moniker, node_id, mode, () if peers == "-" else tuple(peers.split(",")))
     return rows
+
+
+def parts(data: Mapping[str, str]) -> dict[str, str]:
+    """The hash of what each node reads at its start of tm-nodes: its row, and what it has otherwise than its group."""
+    found = {}
+    for line in data.get("nodes", "").splitlines():
+        name = line.split()[0]
+        found[name] = hashlib.sha256(f"{line}\n{data.get(f'{name}.toml', '')}".encode()).hexdigest()
+    return found
 
 
 def data_of(config_maps: Iterable[Json], name: str) -> dict[str, str]:
@@ -194,6 +203,7 @@ class _Report:
         self.seen = seen
         self.genesis = genesis_of(seen.config_maps)
         self.rows = parse_rows(data_of(seen.config_maps, NODES).get("nodes", ""))
+        self.parts = parts(data_of(seen.config_maps, NODES))
         self.started = data_of(seen.config_maps, STARTED)
         self.pods = {pod["metadata"]["name"]: pod for pod in seen.pods}
         self.groups = [self._group(workload) for workload in seen.workloads]
@@ -278,9 +288,11 @@ class _Report:
             "outdated": [
                 pod["metadata"]["name"]
                 for pod in self.seen.pods
-                if revision
-                and pod["metadata"]["labels"].get(GROUP_LABEL) == name
-                and pod["metadata"]["labels"].get("controller-revision-hash") != revision
+                if pod["metadata"]["labels"].get(GROUP_LABEL) == name
+                and (
+                    (revision and pod["metadata"]["labels"].get("controller-revision-hash") != revision)
+                    or self._reads_otherwise(pod)
+                )
             ],
             "ephemeral": not data,
             "volume_size": data.get("resources", {}).get("requests", {}).get("storage"),
@@ -294,6 +306,14 @@ class _Report:
                 None,
             ),
         }
+
+    def _reads_otherwise(self, pod: Json) -> bool:
+        """Whether its row, or what it has of its own, has changed since it started: its first container tells."""
+        for status in (pod.get("status") or {}).get("initContainerStatuses") or []:
+            read = (status.get("state") or {}).get("terminated") or {}
+            if status["name"] == "tm-gen-validator" and read.get("exitCode") == 0 and read.get("message"):
+                return str(read["message"]).strip() != self.parts.get(pod["metadata"]["name"])
+        return False
 
     def _names(self) -> list[str]:
         def by_ordinal(name: str) -> tuple[str, int]:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.yaml import yaml_load
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config, _genesis
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config_nodes, _genesis, _topology
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._checks import (
     LONGEST,
     QUANTITY,
@@ -399,10 +399,53 @@ def total_power(cometbft_power: int, cometbft_validators: int) -> list[str]:
 
 def sound_configuration(cometbft_version: str, cometbft_config: Mapping[str, t.Any]) -> list[str]:
     try:
-        _config.render(cometbft_version, cometbft_config, proxy_app="kvstore")
+        _config_nodes.build(_config_nodes.Wanted(cometbft_version, settings=cometbft_config))
     except FaultsError as error:
         return [f"cometbft_config.{fault}" for fault in error.faults]
     return []
+
+
+def sound_topology(
+    cometbft_version: str,
+    cometbft_nodes: int,
+    cometbft_validators: int,
+    cometbft_topology: Mapping[str, t.Any],
+    cometbft_config: Mapping[str, t.Any],
+    cometbft_node_config: Mapping[str, t.Any],
+) -> list[str]:
+    """What all nodes come to together, besides the faults of cometbft_config."""
+    if cometbft_validators > cometbft_nodes:
+        return []  # it is told already
+    nodes = [f"tm-{number}" for number in range(cometbft_nodes)]
+    wanted = _config_nodes.Wanted(
+        version=cometbft_version,
+        settings=cometbft_config,
+        node_settings=cometbft_node_config,
+        nodes=nodes,
+        validators=nodes[:cometbft_validators],
+        topology=cometbft_topology,
+    )
+    try:
+        topology = _config_nodes.build(wanted).topology
+    except FaultsError as error:
+        told = sound_configuration(cometbft_version, cometbft_config)
+        return [fault for fault in map(_of_variable, error.faults) if fault not in told]
+    size = _topology.size(topology)
+    if size <= _topology.MAX_SIZE:
+        return []
+    return [
+        f"cometbft_nodes = {cometbft_nodes}: by cometbft_topology the names of all nodes' peers take {size} bytes, "
+        f"a ConfigMap has room for {_topology.MAX_SIZE}; choose one with fewer peers for each node, such as regular"
+    ]
+
+
+def _of_variable(fault: str) -> str:
+    """A fault of the module cometbft_config, which begins with one of its options."""
+    ours = {"nodes:": "cometbft_nodes:", "topology.": "cometbft_topology.", "node_settings.": "cometbft_node_config."}
+    for option, variable in ours.items():
+        if fault.startswith(option):
+            return variable + fault.removeprefix(option)
+    return f"cometbft_config.{fault}"
 
 
 def sound_genesis(
@@ -474,6 +517,7 @@ RELATIONS: tuple[Callable[..., list[str]], ...] = (
     few_enough_validators,
     total_power,
     sound_configuration,
+    sound_topology,
     sound_genesis,
     context_or_kubeadm,
     one_pod_subnet,

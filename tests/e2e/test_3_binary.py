@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Keys, genesis and configuration against CometBFT itself, both ways: theirs read by us, ours run by them.
 
-The binary of 0.40 is the one that the role artifacts has built; MINTNET_TEST_COMETBFT_0_40, and so on, name others.
+The binaries are those that the role artifacts builds; MINTNET_TEST_COMETBFT_0_40, and so on, name others.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import pytest
 import tree
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import (
     _config,
+    _config_nodes,
     _consensus_params,
     _genesis,
     _genesis_file,
@@ -41,6 +42,19 @@ from modules import module
 
 FIXTURES = tree.ROOT / "tests" / "unit" / "fixtures" / "cometbft"
 VERSIONS = {"0.38": "0.38.25", "0.39": "0.39.4", "0.40": "0.40.0"}
+SAID = {"0.40.0": "0.39.0+v0.40.0"}
+"""What the program says of itself, where it is not its version."""
+BUILD = """
+- hosts: localhost
+  gather_facts: false
+  roles:
+    - role: mintnet.kubernetes.common
+  tasks:
+    - ansible.builtin.include_role:
+        name: mintnet.kubernetes.artifacts
+      vars:
+        artifacts_wanted: [cometbft]
+"""
 
 
 @dataclass(frozen=True)
@@ -53,17 +67,26 @@ class Binary:
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
-def cometbft(request: pytest.FixtureRequest) -> Binary:
+def cometbft(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Binary:
     line: str = request.param
     named = os.environ.get(f"MINTNET_TEST_COMETBFT_{line.replace('.', '_')}")
     if named:
         return Binary(Path(named), VERSIONS[line])
-    if line != "0.40":
-        pytest.skip(f"no binary of CometBFT {line} is named")
+    if not built(VERSIONS[line]):
+        book = tmp_path_factory.mktemp("build") / "play.yml"
+        book.write_text(BUILD, encoding="utf-8")
+        command = ["ansible-playbook", str(book), "-e", f"artifacts_cometbft_version={VERSIONS[line]}"]
+        subprocess.run(command, cwd=tree.ROOT, check=True)
+    (newest, *_older) = built(VERSIONS[line])
+    return newest
+
+
+def built(version: str) -> list[Binary]:
+    """Those of this release in the cache, the newest first."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mintnet" / "artifacts" / "cometbft"
-    built = sorted(cache.glob("*/cometbft"), key=lambda path: path.stat().st_mtime)
-    assert built, f"nothing has built CometBFT in {cache}"
-    return Binary(built[-1], VERSIONS[line])
+    paths = sorted(cache.glob("*/cometbft"), key=lambda path: path.stat().st_mtime, reverse=True)
+    binaries = [Binary(path, version) for path in paths]
+    return [binary for binary in binaries if binary.run("version") == SAID.get(version, version)]
 
 
 def files(root: Path) -> dict[str, tuple[int, bytes]]:
@@ -132,6 +155,20 @@ def test_its_testnet_is_taken_over_as_it_is(cometbft: Binary, tmp_path: Path) ->
     )
     assert again["changed"] is False
     assert files(tmp_path) == before
+
+
+def test_defaults_are_what_it_writes(cometbft: Binary, tmp_path: Path) -> None:
+    """Ours of the line, of the binary at hand: no key more or less, but for what Kubernetes needs."""
+    cometbft.run("init", "--home", str(tmp_path))
+    written = flat(tomllib.loads((tmp_path / "config" / "config.toml").read_text(encoding="utf-8")))
+    ours = flat(tomllib.loads(_config_nodes.build(_config_nodes.Wanted(cometbft.version)).basis.text()))
+    needed = {f"{section}.{key}" for section, key in _config.KUBERNETES} | {"proxy_app"}
+    # Two oddities of its template: a number in quotes, and a list behind a comment, on the comment's line.
+    written["statesync.chunk_fetchers"] = int(written["statesync.chunk_fetchers"])
+    written |= {} if cometbft.version == "0.38.25" else {"p2p.libp2p.bootstrap_peers": []}
+    changed = {name for name in ours if ours[name] != written[name]}
+    assert ours.keys() == written.keys() - {"version"}
+    assert changed - {"moniker"} == needed
 
 
 # --- ours, run by them -----------------------------------------------------------------------------------------------
@@ -295,7 +332,8 @@ def lonely_node(cometbft: Binary, root: Path) -> tuple[Path, _genesis.Genesis]:
     line = cometbft.version.rpartition(".")[0]
     settings = {"rpc": {"laddr": f"tcp://127.0.0.1:{free_port()}"}, "p2p": {"laddr": "tcp://127.0.0.1:0"}}
     settings["instrumentation"] = {"prometheus_listen_addr": f"127.0.0.1:{free_port()}"}
-    config = _config.render(line, settings, proxy_app="kvstore", block_time="100ms")
+    wanted = _config_nodes.Wanted(line, settings=settings, proxy_app="kvstore", block_time="100ms")
+    config = _config_nodes.build(wanted).basis.text()
     (home / "config" / "config.toml").write_text(config.replace('moniker = ""', 'moniker = "me"'), encoding="utf-8")
     return home, _genesis.request(version=line, chain_id="test", validators=[node.public]).build()
 

@@ -21,6 +21,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import 
     parse_blocks,
     parse_rows,
     parse_time,
+    parts,
     report,
     summary,
 )
@@ -472,3 +473,24 @@ def test_times_have_nine_digits_of_a_second() -> None:
 )
 def test_telling_lines(log: str, said: str) -> None:
     assert " | ".join(telling(log)) == said
+
+
+def test_node_that_has_read_other_settings_of_its_own_is_outdated(seen: Observed) -> None:
+    (nodes,) = [item for item in seen.config_maps if item["metadata"]["name"] == "tm-nodes"]
+    expected = parts(nodes["data"])
+    for pod in seen.pods:
+        read = {"exitCode": 0, "message": f"{expected[pod['metadata']['name']]}\n"}
+        pod["status"]["initContainerStatuses"] = [{"name": "tm-gen-validator", "state": {"terminated": read}}]
+    assert not [node["name"] for node in report(seen)["nodes"] if node["outdated"]]
+    # Somebody joins: nothing for those that run. Then one of them is set otherwise.
+    nodes["data"]["nodes"] += "tm-4 tm-4 aa full tm-0 - -\n"
+    assert not [node["name"] for node in report(seen)["nodes"] if node["outdated"]]
+    nodes["data"]["tm-2.toml"] = 'log_level = "debug"\n'
+    network = report(seen)
+    assert [node["name"] for node in network["nodes"] if node["outdated"]] == ["tm-2"]
+    assert network["groups"][0]["outdated"] == ["tm-2"]
+    assert network["healthy"]
+    # A pod that was made before nodes told what they had read.
+    for pod in seen.pods:
+        del pod["status"]["initContainerStatuses"][0]["state"]["terminated"]["message"]
+    assert not [node["name"] for node in report(seen)["nodes"] if node["outdated"]]
