@@ -39,7 +39,7 @@ class Pod:
             folder.mkdir(parents=True)
         for name in ("priv_validator_key.json", "node_key.json"):
             (self.mounts / "keys" / f"tm-0.{name}").write_text("{}")
-        (self.mounts / "nodes" / "nodes").write_text("tm-0 me abc validator -\n")
+        (self.mounts / "nodes" / "nodes").write_text("tm-0 me abc validator - - -\n")
         (self.mounts / "settings" / "config.toml").write_text('moniker = ""\npersistent_peers = ""\n')
         # Names are a matter of the cluster's DNS.
         (self.tools / "getent").write_text("#!/bin/sh\n")
@@ -53,6 +53,7 @@ class Pod:
 
     def run(self) -> subprocess.CompletedProcess[str]:
         environment = {"NODE": "tm-0", "CMTHOME": str(self.home), "MINTNET": str(self.mounts), "WAIT": "0"}
+        environment["MESSAGE"] = str(self.home / "message")
         environment["PATH"] = f"{self.tools}:{os.environ['PATH']}"
         return subprocess.run(["sh", SCRIPT], env=environment, capture_output=True, text=True, check=False)
 
