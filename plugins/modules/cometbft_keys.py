@@ -226,7 +226,7 @@ EXAMPLES = r"""
     count: 4
     regenerate:
       - node: tm-2
-        address: 6A2D4A5DAE75B6B9E0F7F4E7A4BC2D5D0D1A2E6C
+        address: 3472700F867BE4F0EE371BB8F7510725EAF6127F
 """
 
 RETURN = r"""

@@ -123,7 +123,7 @@ def test_damaged_key_is_named_and_left(place: Place) -> None:
     assert place.secret("damage-keys").metadata.resource_version == version
 
 
-def test_a_thousand_nodes_in_one_secret(place: Place) -> None:
+def test_thousands_of_nodes(place: Place) -> None:
     wanted = {**place.access, "group": "many", "count": 1000}
     for expected in (1000, 0):
         began = time.monotonic()
@@ -140,9 +140,45 @@ def test_a_thousand_nodes_in_one_secret(place: Place) -> None:
     )
     assert genesis["changed"] is True
     assert len(json.loads(place.config_map("many-config").data["genesis.json"])["validators"]) == 1000
-    refused = module("cometbft_keys", **{**wanted, "count": 2200})
-    assert "and Kubernetes allows 1048576" in refused["msg"]
-    assert len(place.secret("many-keys").data) == 2000
+    grown = module("cometbft_keys", **{**wanted, "count": 2600})
+    assert grown["secrets"] == ["many-keys", "many-keys-2"]
+    assert grown["nodes"][:1000] == result["nodes"]
+    first, second = (place.secret(name).data for name in grown["secrets"])
+    assert len(first) + len(second) == 5200
+    assert not first.keys() & second.keys()
+    assert module("cometbft_keys", **{**wanted, "count": 2600})["changed"] is False
+
+
+def test_keys_of_another_secret_and_keys_that_are_replaced(place: Place) -> None:
+    module("cometbft_keys", **place.access, group="theirs", count=1)
+    theirs = place.secret("theirs-keys").data
+    source = {"node": "ours-1", "secret": "theirs-keys", "validator_key_entry": "theirs-0.priv_validator_key.json"}
+    wanted = {**place.access, "group": "ours", "count": 2, "sources": [source]}
+    made = module("cometbft_keys", **wanted)
+    assert (
+        place.secret("ours-keys").data["ours-1.priv_validator_key.json"] == theirs["theirs-0.priv_validator_key.json"]
+    )
+    assert place.secret("theirs-keys").data == theirs
+    assert module("cometbft_keys", **wanted)["changed"] is False
+
+    old = place.secret("ours-keys").data
+    wanted = {**place.access, "group": "ours", "count": 2}
+    wanted["regenerate"] = [{"node": "ours-1", "address": made["nodes"][1]["address"]}]
+    assert module("cometbft_keys", check=True, **wanted)["would_regenerate"]
+    assert place.secret("ours-keys").data == old
+    done = module("cometbft_keys", **wanted)
+    assert [item["node"] for item in done["regenerated"]] == ["ours-1"]
+    after = place.secret("ours-keys").data
+    assert [name for name in after if after[name] != old[name]] == ["ours-1.priv_validator_key.json"]
+    assert list(place.secret("ours-keys-replaced").data.values()) == [old["ours-1.priv_validator_key.json"]]
+    version = place.secret("ours-keys").metadata.resource_version
+    for check in (True, False):
+        assert module("cometbft_keys", check=check, **wanted)["changed"] is False
+    assert place.secret("ours-keys").metadata.resource_version == version
+
+    info = module("cometbft_keys_info", **place.access, group="ours", domain="net")
+    assert [node["address"] for node in info["nodes"]] == [node["address"] for node in done["nodes"]]
+    assert info["nodes"][1]["peer"] == f"{done['nodes'][1]['node_id']}@ours-1.net:26656"
 
 
 def test_namespace_that_is_not_there(place: Place) -> None:

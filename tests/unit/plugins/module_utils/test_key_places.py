@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _key_secret
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _key_secret, _key_sources
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api, Json
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError, MintnetError
@@ -484,3 +484,45 @@ def test_key_in_a_secret_that_is_followed_can_be_replaced(api: Secrets, monkeypa
     which = {Entry("tm-0", Kind.VALIDATOR): new.validator.address}
     with pytest.raises(MintnetError, match="it has no room for a larger key"):
         ensure(secret(api), names, dry_run=False, replace=which, types={"tm-0": ML_DSA_65})
+
+
+# -- Secrets of others
+
+
+def sources(api: Secrets, **source: Any) -> tuple[Wanted, list[str]]:
+    given = {**dict.fromkeys(_key_sources.SOURCE_SPEC), "node": "tm-0", "secret": "alice", **source}
+    unsaid = {"version": None, "key_type": None, "key_types": {}, "seed": None, "insecure": False, "regenerate": []}
+    faults: list[str] = []
+    params = {**unsaid, "namespace": "net", "sources": [given]}
+    asked = _key_sources.request(params, ["tm-0"], lambda *name: _key_secret.read_secret(api, *name), faults)
+    return asked.wanted, faults
+
+
+def test_keys_of_another_secret_are_brought(api: Secrets) -> None:
+    key = PrivateKey.make(ED25519)
+    api.secrets["alice"] = {
+        "version": 7,
+        "data": {"key": base64.b64encode(Kind.VALIDATOR.write(key).encode()).decode()},
+    }
+    before = copy.deepcopy(api.secrets["alice"])
+    wanted, faults = sources(api, validator_key_entry="key")
+    assert faults == []
+    (node,) = ensure_wanted(secret(api), wanted, dry_run=False).after
+    assert node.validator == key.public
+    assert api.secrets["alice"] == before
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ({"validator_key_entry": "kee"}, "Secret net/alice, kee: there is no such entry; did you mean key?"),
+        ({"node_key_entry": "raw"}, "Secret net/alice, raw: it is no text"),
+        ({"node_key_entry": "key"}, "Secret net/alice, key: priv_key: it is missing"),
+        ({"node_key_entry": "key", "secret": "bob"}, "there is no Secret net/bob"),
+    ],
+)
+def test_secret_that_brings_no_key(api: Secrets, source: dict[str, Any], said: str) -> None:
+    api.secrets["alice"] = {"version": 7, "data": {"key": "e30=", "raw": "//8="}}
+    _wanted, faults = sources(api, **source)
+    (fault,) = faults
+    assert fault.startswith(f"sources, tm-0: {said}")
