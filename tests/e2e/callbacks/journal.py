@@ -37,7 +37,7 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_ok(self, result: Any) -> None:
         found = result.result
         if found.get("changed") and "results" not in found:
-            self._write_change(result, self._names(found))
+            self._write_change(result, self._names(result.task.action, found))
 
     def v2_runner_item_on_ok(self, result: Any) -> None:
         found = result.result
@@ -50,13 +50,12 @@ class CallbackModule(CallbackBase):
         self._write(changed=task.name, action=task.resolved_action or task.action, role=role, what=what)
 
     @staticmethod
-    def _names(found: Any) -> list[str]:
+    def _names(action: str, found: Any) -> list[str]:
         # What a check run would create has a name of its own where the names are those of keys.
         lists = {**found, "created": found.get("would_create") or found.get("created")}
         names = [f"{field} {name}" for field in LISTS if isinstance(lists.get(field), list) for name in lists[field]]
-        diff = found.get("diff")
-        if not names and isinstance(diff, dict) and isinstance(diff.get("before"), dict):
-            before, after = diff["before"], diff["after"]
+        if action.endswith("podman_machines") and isinstance(found["diff"]["before"], dict):
+            before, after = found["diff"]["before"], found["diff"]["after"]
             names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
         return sorted(names)
 
