@@ -194,8 +194,8 @@ def _ending(name: str, ended: Json, restarts: int, node: str, *, previous: bool)
 
 def _pull_trouble(container: Json, reason: str, message: str, pod: Json, around: Around) -> Trouble:
     image, name = container["image"], container["name"]
-    if "rpc error" not in message and reason == "ImagePullBackOff":
-        # Until Kubernetes 1.30 the back-off did not repeat its cause.
+    if "ErrImagePull" not in message and reason == "ImagePullBackOff":
+        # In older versions of Kubernetes the back-off does not repeat its cause.
         message = last_warning(around.events, "Pod", pod["metadata"]["name"], "Failed to pull") or message
     said = message or reason
     if _PLATFORM.search(said):

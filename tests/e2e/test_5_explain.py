@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import io
 import json
+import re
 import struct
 import subprocess
 import tarfile
@@ -42,8 +43,8 @@ def cluster(user: User, clone: Path) -> None:
 
 @pytest.fixture
 def case(user: User, clone: Path, request: pytest.FixtureRequest) -> Iterator[Case]:
-    words = request.node.originalname.removeprefix("test_").split("_")[:4]
-    with network(user, clone, "x-" + "-".join(words)[:40]) as one:
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_")).strip("-")
+    with network(user, clone, f"x-{name}") as one:
         yield one
 
 
@@ -52,8 +53,8 @@ def case(user: User, clone: Path, request: pytest.FixtureRequest) -> Iterator[Ca
 
 @pytest.fixture
 def registry() -> Iterator[str]:
-    """On the machine's loopback, and it has nothing."""
-    port = 5099
+    """On the machine's loopback, at the port at which containerd expects no TLS; it has nothing."""
+    port = 80
     script = f"cd $(mktemp -d) && {{ python3 -m http.server {port} --bind 127.0.0.1 >/dev/null 2>&1 & echo $!; }}"
     process = inside(script).strip()
     yield f"127.0.0.1:{port}"
@@ -62,7 +63,7 @@ def registry() -> Iterator[str]:
 
 def test_image_that_does_not_exist(case: Case, registry: str) -> None:
     """It does not heal, so the run ends long before its time is over."""
-    run = case.create(**ONE, cometbft_image=f"{registry}/nothing:1", cometbft_timeout=LONG)
+    run = case.create(**ONE, cometbft_image=f"{registry}/nothing:1", cometbft_timeout=LONG, whole=True)
     explained(run, case.result(), node="tm-0", reason="cannot be pulled: .*not found", step="name an image that exists")
     assert "does not end by itself" in story(run.output)["why"]
     assert 30 < run.seconds < 90
@@ -107,15 +108,14 @@ def archive(reference: str, architecture: str) -> bytes:
 def test_image_for_another_architecture(case: Case, architecture: str) -> None:
     """One that says so, and one that does not."""
     image = f"localhost/other-{architecture}:1"
-    case.name += f"-{architecture}"
     inside("ctr -n k8s.io images import --all-platforms --no-unpack -", archive(image, architecture))
     try:
-        run = case.create(**ONE, cometbft_image=image, cometbft_timeout=LONG)
+        run = case.create(**ONE, cometbft_image=image, cometbft_timeout=SHORT)
         result = case.result()
         explained(
             run, result, node="tm-0", reason="exec format error|not for the machine", step="an image for|cometbft_image"
         )
-        assert run.seconds < LONG
+        assert result["network"]["nodes"][0]["lasting"]
     finally:
         case.user.kubectl(f"delete namespace {case.name} --wait=true --timeout=60s")
         inside(f"ctr -n k8s.io images rm {image}")
@@ -123,7 +123,6 @@ def test_image_for_another_architecture(case: Case, architecture: str) -> None:
 
 @pytest.mark.parametrize("what", ["cpu", pytest.param("memory", marks=pytest.mark.long)])
 def test_no_room_on_any_machine(case: Case, what: str) -> None:
-    case.name += f"-{what}"
     asked = {"cpu": "1000", "memory": "4Ti"}
     wanted = {kind: {what: asked[what]} for kind in ("requests", "limits")}
     run = case.create(**ONE, cometbft_resources=wanted, cometbft_timeout=SHORT)
