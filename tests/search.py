@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import io
 import re
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 PIECE = 16
@@ -30,9 +31,9 @@ def pieces(secret: bytes) -> list[bytes]:
     return [secret[start : start + PIECE] for start in sorted({0, middle, len(secret) - PIECE})]
 
 
-def aligned(data: bytes) -> Iterator[bytes]:
-    """The base64 that data have whatever stands before and after them; both alphabets."""
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+def aligned(data: bytes, *alphabets: Callable[[bytes], bytes]) -> Iterator[bytes]:
+    """The base64 that data have whatever stands before and after them, in both alphabets or in those named."""
+    for encode in alphabets or (base64.b64encode, base64.urlsafe_b64encode):
         for before in range(3):
             encoded = encode(b"\0" * before + data).rstrip(b"=")
             yield encoded[(0, 2, 3)[before] : len(encoded) - bool((before + len(data)) % 3)]
@@ -50,7 +51,8 @@ def forms(secret: bytes) -> dict[bytes, str]:
         found[b",".join(numbers)] = "a list of numbers"
         for text in aligned(piece):
             found[text] = "base64"
-            for twice in aligned(text):
+        for text in aligned(piece, base64.b64encode):
+            for twice in aligned(text, base64.b64encode):
                 found[twice] = "base64 of base64, as a Secret has it"
     return found
 
@@ -60,14 +62,21 @@ class Search:
         self.needles = [
             (needle, f"{name} as {form}") for name, secret in secrets.items() for needle, form in forms(secret).items()
         ]
+        # The modules that Ansible ships carry the same files again and again.
+        self._clean: set[bytes] = set()
 
     def data(self, data: bytes, place: str, depth: int = DEPTH) -> list[str]:
         """Every find, with the place."""
+        mark = hashlib.sha256(data).digest()
+        if mark in self._clean:
+            return []
         squeezed = GAPS.sub(b"", data)
         finds = {f"{place}: {what}" for needle, what in self.needles if needle in data or needle in squeezed}
         if depth:
             for name, inner in unpacked(data):
                 finds.update(self.data(inner, f"{place}!{name}", depth - 1))
+        if not finds:
+            self._clean.add(mark)
         return sorted(finds)
 
     def tree(self, folder: Path, skip: frozenset[Path] = frozenset()) -> list[str]:

@@ -83,7 +83,7 @@ def variables_of(row: Row, folder: Path) -> dict[str, t.Any]:
     """As the first play of create has them: the defaults of both roles, then what the user gives."""
     groups = row.get("inventory", {})
     hosts = HostVars({host: {} for group in groups.values() for host in group})
-    home = {"mintnet_home": str(folder / "home"), "mintnet_kubeconfig": str(folder / "kubeconfig")}
+    home = {"mintnet_home": str(folder / "mine"), "mintnet_kubeconfig": str(folder / "kubeconfig")}
     return {**DEFAULTS, **home, "groups": groups, "hostvars": hosts, **row.get("give", {})}
 
 
