@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import digest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._quantity import quantity
@@ -25,6 +25,7 @@ class Wanted:
     nodes: int
     validators: int
     power: int
+    powers: Json = field(default_factory=dict)
     genesis_time: str = ""
     initial_height: int = 1
     consensus_params: Json | None = None
@@ -105,15 +106,20 @@ def _genesis_faults(genesis: Json, wanted: Wanted) -> list[str]:
             f"its genesis has {live} validators, cometbft_validators is {wanted.validators}: a genesis does not grow; "
             "add nodes with cometbft_nodes and promote them with a transaction of the app"
         )
-    powers = {item["power"] for item in genesis["validators"]}
-    if powers != {wanted.power}:
-        shown = ", ".join(map(str, sorted(powers)))
-        faults.append(f"its genesis gives power {shown}, cometbft_power is {wanted.power}: {way_out}")
+    ours = {f"tm-{number}" for number in range(live)}
+    powers = [
+        f"{item['name']} power {item['power']} (asked {power})"
+        for item in genesis["validators"]
+        if item["name"] in ours and item["power"] != (power := int(wanted.powers.get(item["name"], wanted.power)))
+    ]
+    if powers:
+        shown = ", ".join(powers[:3]) + (f" and {len(powers) - 3} more" if len(powers) > 3 else "")
+        faults.append(f"its genesis gives {shown}, which cometbft_power and cometbft_powers do not say: {way_out}")
     if wanted.genesis_time and parse_time(wanted.genesis_time) != parse_time(genesis["genesis_time"]):
         faults.append(
             f"its genesis time is {genesis['genesis_time']}, cometbft_genesis_time is {wanted.genesis_time}: {way_out}"
         )
-    if wanted.initial_height != genesis["initial_height"]:
+    if wanted.initial_height and wanted.initial_height != genesis["initial_height"]:
         faults.append(
             f"its initial height is {genesis['initial_height']}, cometbft_initial_height is "
             f"{wanted.initial_height}: {way_out}"

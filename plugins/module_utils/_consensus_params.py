@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._go import MAX_INT64, nanoseconds
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_types import KEY_TYPES
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import nearest
 
 MAX_BLOCK_BYTES = 100 * 1024 * 1024
@@ -23,11 +24,15 @@ Params = dict[str, dict[str, t.Any]]
 class Line:
     """What a release line of CometBFT makes of consensus parameters."""
 
+    name: str
     block_max_bytes: int
     has_authority: bool
-    key_types: tuple[str, ...]
     #: What one validator's signature takes in a commit at most.
     signature_bytes: int
+
+    @property
+    def key_types(self) -> tuple[str, ...]:
+        return tuple(kind.name for kind in KEY_TYPES if self.name in kind.lines)
 
     @property
     def defaults(self) -> Params:
@@ -45,11 +50,13 @@ class Line:
         return params | {"authority": {"authority": ""}} if self.has_authority else params
 
 
-#: bls12_381 is left out: the official binaries are built without it.
 LINES = {
-    "0.38": Line(22020096, False, ("ed25519", "secp256k1"), 111),
-    "0.39": Line(22020096, True, ("ed25519", "secp256k1"), 144),
-    "0.40": Line(55600190, True, ("ed25519", "secp256k1", "ml_dsa_65", "secp256k1eth"), 3358),
+    line.name: line
+    for line in (
+        Line("0.38", 22020096, has_authority=False, signature_bytes=111),
+        Line("0.39", 22020096, has_authority=True, signature_bytes=144),
+        Line("0.40", 55600190, has_authority=True, signature_bytes=3358),
+    )
 }
 
 #: One default of every parameter, which shows its type.

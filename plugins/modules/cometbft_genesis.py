@@ -107,12 +107,16 @@ options:
         description: Address of the key; it is checked if given.
         type: str
       power:
-        description: Voting power; O(power) by default.
+        description: Voting power; by default what O(powers) and O(power) say.
         type: int
   power:
     description: Voting power of each validator that names none of its own.
     type: int
     default: 10
+  powers:
+    description: Voting power of single validators, by their names. It goes before O(power).
+    type: dict
+    default: {}
   consensus_params:
     description:
       - Consensus parameters that differ from the defaults of O(version), in groups and with names as the genesis file
@@ -288,6 +292,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_settle
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_source import is_url, load, read_text
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_stores import ConfigMap, File
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import nearest
 
 #: A clock that is a little behind the nodes' is not worth a word.
 WORTH_SAYING = 60
@@ -303,7 +308,8 @@ def _request(params: dict[str, t.Any], check_mode: bool, store: Store | None) ->
         None if src else params["app_state_patch"],
         faults,
     )
-    asked = {name: params[name] for name in ("version", "chain_id", "validators", "power", "consensus_params")}
+    asked = {name: params[name] for name in ("version", "chain_id", "power", "consensus_params")}
+    asked["validators"] = _with_powers(params["validators"], params["powers"], faults)
     if src:
         return existing(
             load(src, params["sha256"], store.read() if store and is_url(src) else None),
@@ -326,6 +332,23 @@ def _request(params: dict[str, t.Any], check_mode: bool, store: Store | None) ->
         allow_pending=check_mode,
         faults=faults,
     )
+
+
+def _with_powers(
+    validators: list[dict[str, t.Any]], powers: dict[str, t.Any], faults: list[str]
+) -> list[dict[str, t.Any]]:
+    names = [item["name"] for item in validators]
+    for name, power in powers.items():
+        if name not in names:
+            faults.append(f"powers.{name}: there is no validator of this name{nearest(name, names)}")
+        if isinstance(power, bool) or not str(power).isdecimal():
+            faults.append(f"powers.{name}: {power!r} is no whole number")
+    if faults:
+        return validators
+    return [
+        {**item, "power": int(powers[item["name"]])} if item["power"] is None and item["name"] in powers else item
+        for item in validators
+    ]
 
 
 def _store(params: dict[str, t.Any]) -> ConfigMap | File | None:
@@ -398,6 +421,7 @@ SPEC: dict[str, t.Any] = {
         "initial_height": {"type": "int"},
         "validators": {"type": "list", "elements": "dict", "default": [], "options": _VALIDATOR},
         "power": {"type": "int", "default": 10},
+        "powers": {"type": "dict", "default": {}},
         "consensus_params": {"type": "dict", "default": {}},
         "app_state": {"type": "dict", "default": {}},
         "app_state_src": {"type": "path"},

@@ -253,10 +253,10 @@ def test_types_of_keys_are_those_that_validators_have(kind: KeyType) -> None:
 
 @pytest.mark.parametrize("kind", KEY_TYPES, ids=lambda kind: kind.name)
 def test_type_of_key_that_a_line_does_not_know(kind: KeyType) -> None:
-    line = replace(LINES["0.40"], key_types=("sr25519",))
+    line = replace(LINES["0.40"], name="0.37")
     found: list[str] = []
     read_validators([{"name": "a", "pub_key": PrivateKey.make(kind).public.json}], 1, line, found)
-    assert found == [f"validator a: this version does not know keys of type {kind.name}; known: sr25519"]
+    assert found == [f"validator a: this version does not know keys of type {kind.name}; known: "]
 
 
 # -- a chain that lives

@@ -92,7 +92,14 @@ def test_a_namespace_that_goes() -> None:
         ({"chain_id": "other"}, "it runs the chain mintnet, cometbft_chain_id is other: "),
         ({"nodes": 6, "validators": 3}, "its genesis has 4 validators, cometbft_validators is 3 (cometbft_nodes 6): "),
         ({"nodes": 7, "validators": 5}, "its genesis has 4 validators, cometbft_validators is 5: a genesis does not "),
-        ({"power": 7}, "its genesis gives power 10, cometbft_power is 7: "),
+        (
+            {"power": 7},
+            "its genesis gives tm-0 power 10 (asked 7), tm-1 power 10 (asked 7), tm-2 power 10 (asked 7) and 1 more, ",
+        ),
+        (
+            {"powers": {"tm-2": 7}},
+            "its genesis gives tm-2 power 10 (asked 7), which cometbft_power and cometbft_powers ",
+        ),
         ({"genesis_time": "2026-01-02T00:00:00Z"}, "its genesis time is 2026-01-01T00:00:00Z, cometbft_genesis_time "),
         ({"initial_height": 5}, "its initial height is 1, cometbft_initial_height is 5: "),
         (
