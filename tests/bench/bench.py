@@ -23,7 +23,7 @@ import tree  # noqa: E402
 from surroundings import KINDS, NETWORK, User, remove  # noqa: E402
 
 SIZES = (4, 16)
-KEYS = 1000
+KEYS = (4, 100, 1000)
 TREE = """\
 - name: Keys, genesis and configuration for many nodes
   hosts: localhost
@@ -33,12 +33,14 @@ TREE = """\
       mintnet.kubernetes.cometbft_keys:
         directory: "{{ directory }}"
         count: "{{ count }}"
+        key_type: "{{ key_type | default('ed25519') }}"
       register: keys
 
     - name: Make the genesis
       mintnet.kubernetes.cometbft_genesis:
-        directory: "{{ directory }}"
+        path: "{{ directory }}/genesis.json"
         chain_id: bench
+        version: "0.40.0"
         validators: "{{ keys.validators }}"
 
     - name: Make the configuration
@@ -117,11 +119,17 @@ def many_keys(user: User, clone: Path) -> None:
     (binary, *_older) = sorted(cache.glob("*/cometbft"), key=lambda path: path.stat().st_mtime, reverse=True)
     playbook = clone / "playbooks" / "bench.yml"
     playbook.write_text(TREE, encoding="utf-8")
-    arguments = f"-e directory={user.home / 'keys'} -e count={KEYS}"
-    ours = user.run(f".venv/bin/ansible-playbook {playbook} {arguments}", clone).seconds
+
+    def ours(count: int, more: str = "") -> float:
+        arguments = f"-e directory={user.home / f'keys-{count}{more}'} -e count={count}"
+        arguments += f" -e key_type={more}" if more else ""
+        return user.run(f".venv/bin/ansible-playbook {playbook} {arguments}", clone).seconds
+
+    for count in KEYS:
+        floor = user.run(f"{binary} testnet --v {count} --o {user.home / f'testnet-{count}'} >/dev/null", user.home)
+        show(f"keys, genesis and configuration of {count} nodes", ours(count), floor.seconds)
+    show("the same with ml_dsa_65, 100 nodes", ours(100, "ml_dsa_65"))
     playbook.unlink()
-    floor = user.run(f"{binary} testnet --v {KEYS} --o {user.home / 'testnet'} >/dev/null", user.home).seconds
-    show(f"keys, genesis and configuration of {KEYS} nodes", ours, floor)
 
 
 def main() -> None:
