@@ -105,6 +105,7 @@ def connect(kubeconfig: str | None, context: str | None) -> Cluster:
     try:
         # persist_config would write refreshed tokens into the user's file.
         api = config.new_client_from_config(config_file=path, context=context, persist_config=False)
+        _keep_credentials_in_memory(api)
     except Exception as error:  # the library lets through whatever a malformed file provokes
         names = _context_names(path)
         if names is not None and context not in names:
@@ -112,6 +113,33 @@ def connect(kubeconfig: str | None, context: str | None) -> Cluster:
         cause = " ".join(str(error).split())
         raise ClusterError(f"{doing}: context {context} cannot be used: {cause}; repair or replace the file") from error
     return Cluster(api, context)
+
+
+def _keep_credentials_in_memory(api: t.Any) -> None:
+    """The library writes the user's private key to a temporary file, and Ansible's workers end without removing it.
+
+    The key is read into the TLS context of all connections at once, and the files are gone before the first request.
+    """
+    from kubernetes.config import kube_config
+    from urllib3.util.ssl_ import create_urllib3_context
+
+    configuration = api.configuration
+    try:
+        if configuration.host.startswith("https:"):
+            context = create_urllib3_context()
+            authority = getattr(configuration, "ca_cert_data", None)  # which older releases do not know
+            if configuration.ssl_ca_cert or authority:
+                context.load_verify_locations(configuration.ssl_ca_cert, cadata=authority)
+            else:
+                context.load_default_certs()
+            if configuration.cert_file:
+                context.load_cert_chain(configuration.cert_file, configuration.key_file)
+            options = api.rest_client.pool_manager.connection_pool_kw
+            for name in ("ca_certs", "ca_cert_data", "cert_file", "key_file"):
+                options.pop(name, None)
+            options["ssl_context"] = context
+    finally:
+        kube_config._cleanup_temp_files()
 
 
 def _choose_from(path: str) -> str:

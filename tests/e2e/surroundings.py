@@ -20,8 +20,8 @@ from typing import Any
 import tree
 import yaml
 
-CLUSTER = "mintnet-e2e"
-SUBNET = "10.89.65.0/24"
+CLUSTER = os.environ.get("MINTNET_E2E_CLUSTER", "mintnet-e2e")
+SUBNET = os.environ.get("MINTNET_E2E_SUBNET", "10.89.65.0/24")
 NETWORK = "mintnet"
 """The default network's namespace and chain id."""
 

@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import base64
+import datetime
 import http.server
+import ipaddress
 import json
 import socket
+import ssl
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +22,11 @@ import yaml
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import Cluster, ClusterError, connect
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError, MissingLibraryError
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 
 def config(server: str) -> dict[str, Any]:
@@ -147,6 +157,55 @@ def test_refusal_is_told_in_words(cluster: Cluster, status: int, said: str) -> N
     assert error.value.status == status
     assert error.value.reason == (None if status == 503 else f"R{status}")
     assert "secret-token" not in str(error.value)
+
+
+def certified(tmp_path: Path) -> tuple[Path, str, str]:
+    """A certificate of its own for 127.0.0.1 with its key in one file, and both as a kubeconfig has them."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    certificate = builder.add_extension(here, critical=False).sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path = tmp_path / "server.pem"
+    path.write_bytes(certificate + private)
+    return path, base64.b64encode(certificate).decode(), base64.b64encode(private).decode()
+
+
+def test_private_key_is_in_no_file_when_requests_are_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key serves the connections all the same: this server wants to see the client's certificate."""
+    pem, certificate, private = certified(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    context.load_verify_locations(pem)
+    context.verify_mode = ssl.CERT_REQUIRED
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            document = config(f"https://127.0.0.1:{server.server_port}")
+            document["clusters"][0]["cluster"]["certificate-authority-data"] = certificate
+            document["users"][0]["user"] = {"client-certificate-data": certificate, "client-key-data": private}
+            path = tmp_path / "kubeconfig"
+            path.write_text(yaml.safe_dump(document), encoding="utf-8")
+            for _again in range(2):
+                api = Api(connect(str(path), "ours"))
+                assert list(temporary.iterdir()) == []
+                assert api.get("reading it", "Secret", "a", "b") == {
+                    "kind": "Status",
+                    "reason": "Rb",
+                    "message": "because of b",
+                }
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_what_is_not_there_is_none(cluster: Cluster) -> None:
