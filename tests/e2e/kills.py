@@ -49,6 +49,10 @@ SECONDS = {
     "destroy-cluster": 3,
 }
 """How long a phase takes, until it was seen."""
+_ORDER = {
+    phase: number for number, phase in enumerate(("build", "machine", "kubeadm", "keys", "apply", "wait", "destroy"))
+}
+_ORDER["destroy-cluster"] = 0
 
 
 @dataclass(frozen=True)
@@ -123,46 +127,43 @@ class Victim(User):
 
     def kill(self, book: Path | str, phase: str, point: int, options: str = "") -> Blow:
         """Kills a run in this phase, at the moment that seed and number of the point say."""
-        chance = random.Random(f"{SEED}:{phase}:{point}")
-        for _attempt in range(5):
-            if blow := self._try(book, phase, chance.random(), options):
-                self.tally[phase] += 1
+        share = random.Random(f"{SEED}:{phase}:{point}").random()
+        for _attempt in range(6):
+            blow = self._try(book, phase, share * self.seconds[phase], options)
+            if blow:
+                self.tally[blow.phase] += 1
                 print(f"\nseed {SEED}, {phase} {point}: {blow}", flush=True)
+            if blow and blow.phase == phase:
                 return blow
-            self._learn(book)
+            # It was over sooner than expected.
+            self.seconds[phase] /= 2
         raise AssertionError(f"{phase} was not met:\n{(self.home / 'output').read_text(encoding='utf-8')}")
 
-    def _try(self, book: Path | str, phase: str, share: float, options: str) -> Blow | None:
+    def _try(self, book: Path | str, phase: str, moment: float, options: str) -> Blow | None:
+        """Kills when the run has been in the phase for so long, or is past it."""
         self.journal.unlink(missing_ok=True)
         process = self.start(book, options)
-        began = 0.0
         while process.poll() is None:
-            spans = phases(self.entries(), book)
-            mine = [span for span in spans if span[0] == phase]
-            began = mine[0][1] if mine else 0.0
-            over = bool(mine) and spans[-1][0] != phase
-            if began and (over or time.time() >= began + share * self.seconds[phase]):
+            entries = self.entries()
+            spans = phases(entries, book)
+            spent = [end - began for name, began, end in spans if name == phase]
+            past = bool(spans) and _ORDER.get(spans[-1][0], 0) > _ORDER[phase]
+            if (spent and sum(spent) >= moment and spans[-1][0] == phase) or past:
                 number = kill_family(process.pid)
                 process.wait()
-                entries = [entry for entry in self.entries() if "task" in entry]
-                hit = phases(entries, book)[-1][0]
-                return Blow(hit, entries[-1]["task"], time.time() - began, number) if hit == phase else None
+                task = [entry["task"] for entry in entries if "task" in entry][-1]
+                return Blow(spans[-1][0], task, sum(spent), number)
             time.sleep(0.005)
         return None
 
     def _learn(self, book: Path | str) -> None:
+        """From phases in which something was done."""
         entries = self.entries()
-        if not entries:
-            return
-        spans = phases(entries, book)
-        ends = [*(span[1] for span in spans[1:]), time.time()]
         took: Counter[str] = Counter()
-        for (phase, began), end in zip(spans, ends, strict=True):
-            took[phase] += end - began  # type: ignore[assignment]
-        # A run that found nothing to do says nothing.
-        self.seconds.update(
-            {phase: seconds for phase, seconds in took.items() if seconds > self.seconds.get(phase, 0) / 4}
-        )
+        for phase, began, end in phases(entries, book):
+            if any("changed" in entry and began <= entry["at"] <= end for entry in entries):
+                took[phase] += end - began  # type: ignore[assignment]
+        self.seconds.update({phase: seconds for phase, seconds in took.items() if phase in SECONDS})
 
 
 def _things(entry: Entry) -> list[str]:
@@ -173,8 +174,8 @@ def _things(entry: Entry) -> list[str]:
     return entry["what"] or [entry["changed"]]
 
 
-def phases(entries: list[Entry], book: Path | str) -> list[tuple[str, float]]:
-    """(phase, when it began) in the order in which they came."""
+def phases(entries: list[Entry], book: Path | str) -> list[tuple[str, float, float]]:
+    """(phase, when it began, when it ended or now), in the order in which they came."""
     found: list[tuple[str, float]] = [("start", entries[0]["at"])] if entries else []
     for entry in entries:
         if "task" not in entry:
@@ -182,7 +183,8 @@ def phases(entries: list[Entry], book: Path | str) -> list[tuple[str, float]]:
         name = phase_of(entry, Path(book).stem)
         if name and name != found[-1][0]:
             found.append((name, entry["at"]))
-    return found
+    ends = [*(began for _name, began in found[1:]), time.time()]
+    return [(name, began, end) for (name, began), end in zip(found, ends, strict=True)]
 
 
 def phase_of(entry: Entry, book: str) -> str | None:
