@@ -30,6 +30,7 @@ WAIT = """\
 
 def story(output: str) -> dict[str, str]:
     """The labelled parts of what a run told of its failure, each in one line."""
+    output = f"\n{output}"
     told = output[output.rindex("\nfailed    ", 0, output.rindex("\nfailed    ")) :]
     parts: dict[str, str] = {}
     label = ""

@@ -65,8 +65,9 @@ def test_image_that_does_not_exist(case: Case, registry: str) -> None:
     """It does not heal, so the run ends long before its time is over."""
     run = case.create(**ONE, cometbft_image=f"{registry}/nothing:1", cometbft_timeout=LONG, whole=True)
     explained(run, case.result(), node="tm-0", reason="cannot be pulled: .*not found", step="name an image that exists")
-    assert "does not end by itself" in story(run.output)["why"]
-    assert 30 < run.seconds < 90
+    ended = re.search(r"waiting (\d+) s of 120 s .*does not end by itself", story(run.output)["why"])
+    assert ended
+    assert 30 <= int(ended[1]) < 60
 
 
 @pytest.mark.long
@@ -238,7 +239,7 @@ def test_kubeconfig_that_has_expired(user: User, clone: Path) -> None:
     assert "the credentials of context old are refused (its client certificate expired on 20" in told["why"]
     assert "renew them" in told["why"]
     assert "Traceback" not in run.output
-    assert run.seconds < 30
+    assert run.seconds < 60  # it is not waited for
 
 
 @contextlib.contextmanager
@@ -377,10 +378,10 @@ def genesis_volume(case: Case) -> str:
     return f"volumes/{[volume['name'] for volume in volumes].index('genesis')}/configMap/name"
 
 
-def other_genesis(case: Case) -> str:
+def other_genesis(case: Case, **change: str) -> str:
     genesis = json.loads(case.get("configmap tm-config")["data"]["genesis.json"])
     file = case.user.home / "genesis.json"
-    file.write_text(json.dumps({**genesis, "genesis_time": "2026-01-01T00:00:00Z"}), encoding="utf-8")
+    file.write_text(json.dumps({**genesis, **change}), encoding="utf-8")
     case.kubectl("delete configmap other --ignore-not-found")
     case.kubectl(f"create configmap other --from-file={file}")
     return "other"
@@ -408,24 +409,23 @@ def test_quorum_that_is_short(running: Case) -> None:
 
 
 @pytest.mark.long
-def test_wrong_genesis_on_a_node_that_has_data(running: Case) -> None:
-    with template(running, genesis_volume(running), other_genesis(running)):
-        running.restart("tm-3")
-        run, result = running.wait(15), running.result()
-    explained(run, result, node="tm-3", reason="tm ended with exit code 1", step="ConfigMap tm-config", log="genesis")
-    running.restart("tm-3")
-    running.is_well()
-
-
-@pytest.mark.long
-def test_wrong_genesis_on_a_node_that_starts(running: Case) -> None:
-    """It finds its peers, whose chain has the same name, and can use none of their blocks."""
-    with template(running, genesis_volume(running), other_genesis(running)):
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        # It finds its peers, whose chain has the same name, and can use none of their blocks.
+        ({"genesis_time": "2026-01-01T00:00:00Z"}, "another genesis .* genesis_time is 2026-01-01"),
+        # They refuse it.
+        ({"chain_id": "another"}, "runs chain another, the genesis says x-running"),
+    ],
+)
+def test_wrong_genesis_on_one_node(running: Case, change: dict[str, str], reason: str) -> None:
+    """A node reads it at its first start; one that has data goes on with what it read then."""
+    with template(running, genesis_volume(running), other_genesis(running, **change)):
         running.kubectl("delete pvc data-tm-4 --wait=false")
         running.restart("tm-4")
         until("tm-4 answers", lambda: running.result()["network"]["nodes"][4]["answers"])
         run, result = running.wait(15), running.result()
-    explained(run, result, node="tm-4", reason="another genesis .* genesis_time is 2026-01-01", step="tm-config")
+    explained(run, result, node="tm-4", reason=reason, step="tm-config")
     running.kubectl("delete pvc data-tm-4 --wait=false")
     running.restart("tm-4")
     running.is_well()
