@@ -19,6 +19,11 @@ from surroundings import CLUSTER, Run, User
 Json = dict[str, Any]
 MACHINE = f"{CLUSTER}-1"
 
+ONE: Json = {"cometbft_nodes": 1, "cometbft_app": "kvstore", "cometbft_ephemeral": True}
+SHORT = 12
+"""Seconds that a network has which cannot start; those that end by themselves have LONG."""
+LONG = 120
+
 WAIT = """\
 - hosts: localhost
   gather_facts: false
