@@ -40,11 +40,6 @@ _REMEDIES = (
         "then run create again",
     ),
     (
-        r"genesis doc hash|genesis file does not match",
-        "it has another genesis than its data was made with: give it back the genesis of ConfigMap tm-config, or start "
-        "a new chain with reset",
-    ),
-    (
         r"AppHash|app hash|LastResultsHash",
         "its application computes something else than the others': run the same application and version everywhere, "
         "and let this node start over from an empty volume if its application's data are damaged",

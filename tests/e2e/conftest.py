@@ -7,12 +7,15 @@ The files are numbered. A failure in what later cases stand on fails those, too,
 from __future__ import annotations
 
 import fcntl
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import tree
+import yaml
+from explained import Case, network
 from surroundings import CLUSTER, User, remove, sweep, traces
 
 
@@ -36,3 +39,18 @@ def user() -> Iterator[User]:
 def clone(user: User) -> Path:
     """What a newcomer has after `git clone`: no virtual environment, nothing built."""
     return tree.copy(user.home / "clone")
+
+
+@pytest.fixture(scope="module")
+def cluster(user: User, clone: Path) -> None:
+    """There from the tests before, or made now where a file runs alone."""
+    contexts = yaml.safe_load(user.kubeconfig.read_text(encoding="utf-8"))["contexts"]
+    if CLUSTER not in {item["name"] for item in contexts}:
+        user.run("make create", clone)
+
+
+@pytest.fixture
+def case(user: User, clone: Path, cluster: None, request: pytest.FixtureRequest) -> Iterator[Case]:
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_")).strip("-")
+    with network(user, clone, f"x-{name}") as one:
+        yield one

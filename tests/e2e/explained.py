@@ -19,6 +19,11 @@ from surroundings import CLUSTER, Run, User
 Json = dict[str, Any]
 MACHINE = f"{CLUSTER}-1"
 
+ONE: Json = {"cometbft_nodes": 1, "cometbft_app": "kvstore", "cometbft_ephemeral": True}
+SHORT = 12
+"""Seconds that a network has which cannot start; those that end by themselves have LONG."""
+LONG = 120
+
 WAIT = """\
 - hosts: localhost
   gather_facts: false
@@ -30,6 +35,7 @@ WAIT = """\
 
 def story(output: str) -> dict[str, str]:
     """The labelled parts of what a run told of its failure, each in one line."""
+    output = f"\n{output}"
     told = output[output.rindex("\nfailed    ", 0, output.rindex("\nfailed    ")) :]
     parts: dict[str, str] = {}
     label = ""

@@ -133,12 +133,12 @@ def test_a_container_that_cannot_be_started(message: str, lasting: bool, advice:
 
 
 def test_a_crash_has_its_last_words_or_says_where_they_are() -> None:
-    words = "I[..] start\nERROR: error in genesis doc hash\n"
+    words = "I[..] start\nERROR: state.AppHash does not match\n"
     crash = waiting("CrashLoopBackOff", restarts=2, last={"exitCode": 1, "message": words})
     trouble = pod_trouble(crash, 1, Around())
-    assert trouble.reason == "tm ended with exit code 1 (2 restarts): ERROR: error in genesis doc hash"
-    assert trouble.log == ("ERROR: error in genesis doc hash",)
-    assert "reset" in trouble.next
+    assert trouble.reason == "tm ended with exit code 1 (2 restarts): ERROR: state.AppHash does not match"
+    assert trouble.log == ("ERROR: state.AppHash does not match",)
+    assert "same application" in trouble.next
     mute = pod_trouble(waiting("CrashLoopBackOff", restarts=2, last={"exitCode": 1}), 1, Around())
     assert (mute.log, mute.container, mute.previous, mute.lasting) == ((), "tm", True, False)
     assert mute.next == "make logs NODE=tm-0 CONTAINER=tm shows more"
