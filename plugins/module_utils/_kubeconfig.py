@@ -11,10 +11,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import fcntl
 import hashlib
 import os
 import stat
-import tempfile
 import time
 import typing as t
 from collections.abc import Iterator
@@ -26,6 +26,7 @@ EXTENSION = "mintnet.io/kubernetes"
 #: The lists of a kubeconfig, and the field of an entry that holds what the name stands for.
 SECTIONS = {"clusters": "cluster", "users": "user", "contexts": "context"}
 SECRET = "(hidden)"
+_LOCK_MODE = 0o600
 
 Config = dict[str, t.Any]
 
@@ -141,14 +142,20 @@ def dump(config: Config) -> str:
     return str(yaml.safe_dump(config, default_flow_style=False, sort_keys=True, allow_unicode=True, width=1 << 20))
 
 
-def save(path: Path, config: Config) -> None:
-    """Whole or not at all. The mode stays, a link is followed, and a new file is only for its owner."""
+def beside(path: Path) -> Path:
+    """Where the file is written before it takes its place: always there, so that what was cut off is found again."""
     target = path.resolve()
+    return target.with_name(f".{target.name}.mintnet")
+
+
+def save(path: Path, config: Config) -> None:
+    """Whole or not at all, under the lock. The mode stays, a link is followed, and a new file is only for its owner."""
+    target, draft = path.resolve(), beside(path)
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     before = target.stat() if target.exists() else None
-    handle, beside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    draft.unlink(missing_ok=True)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as stream:
             stream.write(dump(config))
             if before:
                 os.fchmod(stream.fileno(), stat.S_IMODE(before.st_mode))
@@ -156,37 +163,57 @@ def save(path: Path, config: Config) -> None:
                     os.fchown(stream.fileno(), before.st_uid, before.st_gid)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(beside).replace(target)
+        draft.replace(target)
     except BaseException:
-        with contextlib.suppress(OSError):
-            Path(beside).unlink()
+        draft.unlink(missing_ok=True)
         raise
 
 
 @contextlib.contextmanager
 def locked(path: Path, timeout: float) -> Iterator[None]:
-    """The lock that kubectl takes: a file FILE.lock that only one can create."""
+    """The lock that kubectl takes: a file FILE.lock that only one can create.
+
+    A run of ours that is killed leaves it. So ours is also locked in the kernel, which forgets that with the process,
+    and is known by its mode, since kubectl's has none: whoever can lock such a file takes it over.
+    """
     lock = path.with_name(f"{path.name}.lock")
     lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     until = time.monotonic() + timeout
-    while True:
-        try:
-            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            break
-        except FileExistsError:
-            if time.monotonic() >= until:
-                raise MintnetError(
-                    f"locking {path}: {lock} has been there for {timeout:g} s; "
-                    "if no kubectl or other tool is writing the file, remove the lock"
-                ) from None
-            time.sleep(0.05)
-        except OSError as error:
-            raise MintnetError(f"locking {path}: {error.strerror}; make its folder writable") from error
+    while (handle := _take(path, lock)) is None:
+        if time.monotonic() >= until:
+            raise MintnetError(
+                f"locking {path}: {lock} has been there for {timeout:g} s; "
+                "if no kubectl or other tool is writing the file, remove the lock"
+            )
+        time.sleep(0.05)
     try:
         yield
     finally:
         with contextlib.suppress(FileNotFoundError):
             lock.unlink()
+        os.close(handle)
+
+
+def _take(path: Path, lock: Path) -> int | None:
+    """A handle that holds the lock, or None where somebody else has it."""
+    try:
+        try:
+            handle = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_RDWR, _LOCK_MODE)
+        except FileExistsError:
+            if stat.S_IMODE(lock.lstat().st_mode) != _LOCK_MODE:
+                return None
+            handle = os.open(lock, os.O_RDWR | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None  # it went away meanwhile
+    except OSError as error:
+        raise MintnetError(f"locking {path}: {error.strerror}; make its folder writable") from error
+    with contextlib.suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Another may have taken over, finished and removed what we opened.
+        if os.path.samestat(os.fstat(handle), lock.stat()):
+            return handle
+    os.close(handle)
+    return None
 
 
 def summary(config: Config, name: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ description:
   - The current context and every other entry stay as they are. Only when the current context is the one that is taken
     out, it becomes empty.
   - Entries carry a mark of this collection. An entry of the same name without it is neither changed nor removed.
+  - The file is the controller's, whatever the host: so the key in it travels through no other file.
   - The file is replaced as a whole, under the lock that C(kubectl) takes. Comments in it are lost, as with C(kubectl).
 author:
   - mintnet developers (@mintnet)
@@ -95,56 +96,56 @@ context:
   sample: mintnet
 """
 
+import typing as t
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _kubeconfig
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
 
 CREDENTIALS = ("server", "certificate_authority_data", "client_certificate_data", "client_key_data")
-ARGUMENT_SPEC = {
-    "path": {"type": "path", "required": True},
-    "name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "server": {"type": "str"},
-    "tls_server_name": {"type": "str", "default": ""},
-    "certificate_authority_data": {"type": "str"},
-    "client_certificate_data": {"type": "str"},
-    "client_key_data": {"type": "str", "no_log": True},
-    "lock_timeout": {"type": "float", "default": 10},
+SPEC: dict[str, t.Any] = {
+    "argument_spec": {
+        "path": {"type": "path", "required": True},
+        "name": {"type": "str", "required": True},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "server": {"type": "str"},
+        "tls_server_name": {"type": "str", "default": ""},
+        "certificate_authority_data": {"type": "str"},
+        "client_certificate_data": {"type": "str"},
+        "client_key_data": {"type": "str", "no_log": True},
+        "lock_timeout": {"type": "float", "default": 10},
+    },
+    "required_if": [("state", "present", CREDENTIALS)],
 }
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec=ARGUMENT_SPEC,
-        required_if=[("state", "present", CREDENTIALS)],
-        supports_check_mode=True,
-    )
-    wanted = module.params
-    path, name = Path(wanted["path"]), wanted["name"]
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    path, name = Path(params["path"]), params["name"]
+    draft = _kubeconfig.beside(path)
     try:
         # Looking takes no lock and makes no folder; only what is about to be written is read again under the lock.
-        changed = _apply(module, path)
-        if changed and not module.check_mode:
-            with _kubeconfig.locked(path.resolve(), wanted["lock_timeout"]):
-                changed = _apply(module, path, write=True)
-    except MintnetError as error:
-        module.fail_json(msg=str(error))
+        changed = _apply(params, path)
+        if (changed or draft.exists()) and not check_mode:
+            with _kubeconfig.locked(path.resolve(), params["lock_timeout"]):
+                # Of a run that was killed while it wrote.
+                draft.unlink(missing_ok=True)
+                changed = _apply(params, path, write=True)
     except OSError as error:
-        module.fail_json(msg=f"writing {path}: {error.strerror}; make it writable or name another file")
-    module.exit_json(changed=bool(changed), path=str(path), context=name, diff=changed or {"before": "", "after": ""})
+        raise MintnetError(f"writing {path}: {error.strerror}; make it writable or name another file") from error
+    diff = changed or {"before": "", "after": ""}
+    return {"changed": bool(changed), "path": str(path), "context": name, "diff": diff}
 
 
-def _apply(module: AnsibleModule, path: Path, write: bool = False) -> dict[str, str] | None:
+def _apply(params: dict[str, t.Any], path: Path, write: bool = False) -> dict[str, str] | None:
     """The difference, if any."""
-    wanted, name = module.params, module.params["name"]
+    name = params["name"]
     before = _kubeconfig.load(path)
-    if wanted["state"] == "absent":
+    if params["state"] == "absent":
         after = _kubeconfig.remove(before, name)
     else:
         credentials = _kubeconfig.Credentials(
-            tls_server_name=wanted["tls_server_name"], **{key: wanted[key] for key in CREDENTIALS}
+            tls_server_name=params["tls_server_name"], **{key: params[key] for key in CREDENTIALS}
         )
         after = _kubeconfig.merge(before, name, credentials, str(path))
     if after == before:
@@ -158,6 +159,10 @@ def _apply(module: AnsibleModule, path: Path, write: bool = False) -> dict[str, 
         "before": _kubeconfig.public(before, name),
         "after": _kubeconfig.public(after, name),
     }
+
+
+def main() -> None:
+    serve(SPEC, run)
 
 
 if __name__ == "__main__":

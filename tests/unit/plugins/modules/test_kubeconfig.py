@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import threading
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._kubeconfig import beside, locked
 from ansible_collections.mintnet.kubernetes.plugins.modules import kubeconfig
 
 KEY = "c2VjcmV0IGtleQ=="
@@ -126,7 +130,7 @@ def test_nothing_secret_in_results(run: Run, path: Path) -> None:
     assert KEY not in text
     assert CERTIFICATE not in text
     # Hides it in what Ansible tells of the arguments.
-    assert t.cast("dict[str, object]", kubeconfig.ARGUMENT_SPEC["client_key_data"])["no_log"] is True
+    assert kubeconfig.SPEC["argument_spec"]["client_key_data"]["no_log"] is True
     assert "(hidden)" in results[0]["diff"]["after"]
     assert "10.89.64.11" in results[1]["diff"]["before"]
     assert results[2]["diff"]["after"] == ""
@@ -234,7 +238,7 @@ def test_a_link_is_followed(run: Run, foreign: Path, tmp_path: Path) -> None:
 
 def test_a_lock_that_stays_is_named(run: Run, foreign: Path) -> None:
     lock = foreign.with_name("config.lock")
-    lock.touch()
+    lock.touch(0)  # as kubectl does
     refused = present(run, foreign, lock_timeout=0.1)
     assert refused["failed"]
     assert str(lock) in refused["msg"]
@@ -244,7 +248,7 @@ def test_a_lock_that_stays_is_named(run: Run, foreign: Path) -> None:
 
 def test_what_another_wrote_under_the_lock_is_kept(run: Run, foreign: Path) -> None:
     lock = foreign.with_name("config.lock")
-    lock.touch()
+    lock.touch(0)
 
     def other() -> None:
         config = read(foreign)
@@ -258,6 +262,55 @@ def test_what_another_wrote_under_the_lock_is_kept(run: Run, foreign: Path) -> N
     timer.join()
     assert names(foreign)["users"] == ["me", "late", "mintnet"]
     assert not lock.exists()
+
+
+def killed(path: Path) -> None:
+    """A run that ends without a word while it writes."""
+    child = os.fork()
+    if not child:
+        with locked(path, 5):
+            beside(path).write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize("way", [present, absent])
+def test_what_a_killed_run_left_is_cleared(run: Run, foreign: Path, way: t.Callable[..., dict[str, t.Any]]) -> None:
+    present(run, foreign)
+    wanted = foreign.read_bytes()
+    if way is present:
+        foreign.write_text(FOREIGN)
+    killed(foreign)
+    assert {one.name for one in foreign.parent.iterdir()} == {"config", "config.lock", ".config.mintnet"}
+    assert way(run, foreign)["changed"]
+    assert [one.name for one in foreign.parent.iterdir()] == ["config"]
+    assert way is absent or foreign.read_bytes() == wanted
+
+
+def test_what_a_killed_run_left_is_cleared_also_where_nothing_else_is_to_do(run: Run, foreign: Path) -> None:
+    killed(foreign)
+    assert not absent(run, foreign)["changed"]
+    assert [one.name for one in foreign.parent.iterdir()] == ["config"]
+    assert foreign.read_text() == FOREIGN
+
+
+def test_many_at_once_lose_nothing(run: Run, foreign: Path) -> None:
+    killed(foreign)
+    children = []
+    for number in range(8):
+        if not (child := os.fork()):
+            status = 1
+            with contextlib.suppress(BaseException):
+                kubeconfig.run(
+                    {"path": str(foreign), "state": "present", "lock_timeout": 10, **OURS, "name": f"net{number}"},
+                    False,
+                )
+                status = 0
+            os._exit(status)
+        children.append(child)
+    assert {os.waitpid(child, 0)[1] for child in children} == {0}
+    assert set(names(foreign)["users"]) == {"me", *(f"net{number}" for number in range(8))}
+    assert [one.name for one in foreign.parent.iterdir()] == ["config"]
 
 
 def test_credentials_are_required_for_present(run: Run, path: Path) -> None:
