@@ -13,7 +13,7 @@ description:
   - The current context and every other entry stay as they are. Only when the current context is the one that is taken
     out, it becomes empty.
   - Entries carry a mark of this collection. An entry of the same name without it is neither changed nor removed.
-  - The file is the controller's, whatever the host: so the key in it travels through no other file.
+  - The file is the controller's, whatever the host, so that the key in it travels through no other file.
   - The file is replaced as a whole, under the lock that C(kubectl) takes. Comments in it are lost, as with C(kubectl).
 author:
   - mintnet developers (@mintnet)
