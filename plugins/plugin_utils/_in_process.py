@@ -10,6 +10,7 @@ Kubernetes client anew takes several times as long as the work itself.
 from __future__ import annotations
 
 import contextlib
+import json
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +22,12 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import 
 with contextlib.suppress(ImportError):
     import kubernetes.client  # pylint: disable=unused-import
     import kubernetes.config  # noqa: F401  # pylint: disable=unused-import
+
+
+def plain(args: dict[str, Any]) -> dict[str, Any]:
+    """As a module gets them: Ansible's own strings, which know where they came from, are refused by libraries."""
+    found: dict[str, Any] = json.loads(json.dumps(args))
+    return found
 
 
 class InProcess(ActionBase):
@@ -38,7 +45,7 @@ class InProcess(ActionBase):
             return {**result, **self._execute_module(task_vars=task_vars)}
         args = self.arguments(task_vars or {})
         try:
-            result.update(self.module.run(args, self._task.check_mode))
+            result.update(self.module.run(plain(args), self._task.check_mode))
         except MintnetError as error:
             result.update(error.result, failed=True, changed=False, msg=str(error))
         return result
