@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A thin cover over ansible-playbook: each verb prints and runs one line. GNU make 3.81 is enough.
 .DEFAULT_GOAL := help
-.PHONY: help create status logs diagnose forward tx reset destroy destroy-cluster test test-long lint unit bench \
+.PHONY: help create status logs diagnose forward tx reset recover destroy destroy-cluster test test-long lint unit bench \
 	collection venv ready
 
 quote = '$(subst ','\'',$(1))'
@@ -29,6 +29,8 @@ forward: ready  ## a node's RPC on localhost                    NODE=tm-0
 tx: ready  ## send a transaction and wait for its block    TX='k=v' NODE=tm-0
 	$(playbook)
 reset: ready  ## same cluster, new chain                      CONFIRM=yes
+	$(playbook)
+recover: ready  ## bring a validator back whose volume is lost  NODE=tm-3 CONFIRM=yes
 	$(playbook)
 destroy: ready  ## remove the network with its volumes          CONFIRM=yes
 	$(playbook)

@@ -19,7 +19,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._artifacts impo
     go_requirement,
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._build import Builder, Job, Progress, stored
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError, system_error
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._story import clock, line
 
 display = Display()
@@ -55,7 +55,7 @@ class ActionModule(ActionBase):
         except MintnetError as exc:
             return {**result, "failed": True, "changed": False, "msg": str(exc), **exc.result}
         except OSError as exc:
-            return {**result, "failed": True, "changed": False, "msg": f"Building artifacts: {exc}"}
+            return {**result, "failed": True, "changed": False, "msg": str(system_error("Building artifacts", exc))}
 
     def _ensure(self, args: dict[str, Any]) -> dict[str, Any]:
         files, cache = Path(args["files"]), Path(args["cache_dir"])

@@ -29,6 +29,7 @@ class ActionModule(ActionBase):
             argument_spec={
                 **_cluster.ARGUMENT_SPEC,
                 "network": {"type": "str", "required": True},
+                "validators": {"type": "list", "elements": "str", "default": []},
                 "wait_timeout": {"type": "float", "default": 300},
                 "wait_sleep": {"type": "float", "default": 0.4},
             },
@@ -37,12 +38,15 @@ class ActionModule(ActionBase):
         waiter = None
         try:
             api = Api(_cluster.connect(args["kubeconfig"], args["context"]))
-            waiter = Waiter(api, args["network"], self._tell, read_only=self._task.check_mode)
-            result["network"] = waiter.wait(args["wait_timeout"], args["wait_sleep"])
+            waiter = Waiter(api, args["network"], self._tell)
+            if self._task.check_mode:
+                result["network"] = waiter.foresee(args["validators"])
+            else:
+                result["network"] = waiter.wait(args["wait_timeout"], args["wait_sleep"])
         except MintnetError as error:
             result.update(failed=True, msg=str(error), **error.result)
         if waiter:
-            result["changed"] = waiter.changed
+            result.update(changed=waiter.changed, recorded=waiter.recorded)
         return result
 
     @staticmethod

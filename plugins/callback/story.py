@@ -12,7 +12,7 @@ version_added: 1.0.0
 description:
   - Prints what M(mintnet.kubernetes.tell) and the collection's live steps have to say,
     and nothing about tasks that went well.
-  - A failure is told as what failed, where, why, and what to do next.
+  - A failure is told as what failed, where, why, the lines of logs that tell it, and what to do next.
   - The last line says how long the run took and how much it changed.
   - With C(-v) it prints what P(ansible.builtin.default#callback) prints, too.
 author:
@@ -24,7 +24,9 @@ requirements:
   - set as stdout in configuration
 """
 
+import errno
 import io
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -44,6 +46,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils import _story
 DEBUG = add_internal_fqcns(("debug",))
 # As many lines of a command's output as help on a terminal; -v shows all.
 OUTPUT_LINES = 20
+FULL = os.strerror(errno.ENOSPC)
 # Where output is not a terminal: long enough for most messages, short enough for a log viewer.
 LOG_COLUMNS = 120
 
@@ -61,6 +64,8 @@ def why(result: Mapping[str, Any], failed_items: Sequence[Mapping[str, Any]] = (
     if failed_items:
         return "\n".join(f"{item_label(item)}: {why(item)}" for item in failed_items)
     fallback = "its condition for failure holds" if result.get("failed_when_result") else "no message"
+    if isinstance(told := result.get("why"), list) and told:
+        return "\n".join(map(str, told))
     causes = [str(result.get("msg") or result.get("reason") or fallback).removeprefix("Task failed: ")]
     if assertion := result.get("assertion"):
         causes.append(f"not true: {assertion}")
@@ -78,7 +83,15 @@ def advice(result: Mapping[str, Any], failed_items: Sequence[Mapping[str, Any]] 
     """What the failed step, or its items, say about the way on."""
     said = [part.get("next") or part.get("hint") or "" for part in (result, *failed_items)]
     lines = [str(line) for part in said for line in ([part] if isinstance(part, str) else part)]
+    if not any(lines) and FULL in why(result, failed_items):
+        lines = ["free some disk space there, then run the same command again"]
     return "\n".join(dict.fromkeys(filter(None, lines)))
+
+
+def telling_lines(result: Mapping[str, Any], failed_items: Sequence[Mapping[str, Any]] = ()) -> str:
+    """The lines of logs that a failed step, or its items, found to be telling."""
+    logs = [part["log"] for part in (result, *failed_items) if isinstance(part.get("log"), list)]
+    return "\n".join(str(line) for log in logs for line in log)
 
 
 def spoken_name(result: CallbackTaskResult) -> str:
@@ -240,6 +253,7 @@ class CallbackModule(Default):
             ("failed", f"{spoken_name(result)}{': no connection' if unreachable else ''}"),
             ("where", f"{host} · role {task._role.get_name().rsplit('.', 1)[-1]}" if task._role else host),
             ("why", cause),
+            ("log", telling_lines(result.result, items)),
             ("next", advice(result.result, items)),
         ]
         columns = self._display.columns if sys.stdout.isatty() else LOG_COLUMNS

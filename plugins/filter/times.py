@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _changes
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _quantity
 
 DOCUMENTATION = r"""
 name: times
@@ -44,7 +44,7 @@ _value:
 
 def times(quantity: t.Any, count: t.Any) -> str:
     try:
-        return _changes.times(str(quantity), int(count))
+        return _quantity.times(str(quantity), int(count))
     except (ArithmeticError, ValueError) as error:
         raise AnsibleFilterError(f"mintnet.kubernetes.times: {quantity!r} is no quantity such as 50m or 2Gi") from error
 

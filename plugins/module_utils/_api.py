@@ -10,13 +10,15 @@ network is one round of requests side by side.
 from __future__ import annotations
 
 import json
+import math
+import time
 import typing as t
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import partial
 from urllib.parse import quote, urlencode
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import TIMEOUT, Cluster, ClusterError
@@ -50,6 +52,7 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "Namespace": Kind("v1", "namespaces", namespaced=False),
+    "Node": Kind("v1", "nodes", namespaced=False),
     "PersistentVolume": Kind("v1", "persistentvolumes", namespaced=False),
     "StorageClass": Kind("storage.k8s.io/v1", "storageclasses", namespaced=False),
     "ConfigMap": Kind("v1", "configmaps"),
@@ -75,14 +78,40 @@ class Answer:
         return t.cast(Json, json.loads(self.data))
 
 
+def _foresee(doing: str, method: str, path: str, query: Mapping[str, str], body: t.Any) -> Answer:
+    """What a cluster would answer in which nothing is."""
+    if method == "GET" and any(path.endswith(f"/{kind.plural}") for kind in KINDS.values()):
+        found: Json = {"items": []}
+    elif method == "GET":
+        raise ClusterError(f"{doing}: it is not there", 404, "NotFound")
+    elif query.get("dryRun") == "All":
+        found = body
+    else:
+        raise ClusterError(f"{doing}: the cluster is still to be made; make it first: create")
+    return Answer(json.dumps(found).encode(), datetime.now(UTC))
+
+
 class Api:
     """Sends requests as the user of one context. Safe to use from several threads."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
+        self._workers = 1
+        if cluster.api is None:
+            return
         self._pool = cluster.api.rest_client.pool_manager
         # More at once than the pool keeps would open and close a connection for each.
         self._workers = min(16, cluster.api.configuration.connection_pool_maxsize or 4)
+        self._deadline = math.inf
+
+    @contextmanager
+    def until(self, deadline: float) -> Iterator[None]:
+        """No request lasts much longer than to this moment of the monotonic clock."""
+        self._deadline = deadline
+        try:
+            yield
+        finally:
+            self._deadline = math.inf
 
     def request(
         self,
@@ -99,16 +128,23 @@ class Api:
 
         ``reads`` says that it changes nothing, which a GET never does, and may be sent again.
         """
-        send = partial(
-            self.cluster.call, doing, self._send, method, path, query, body, content_type, _request_timeout=timeout
-        )
+        if self.cluster.api is None:
+            return _foresee(doing, method, path, query or {}, body)
+
+        def send() -> Answer:
+            left = max(1.0, self._deadline - time.monotonic())
+            most = (min(timeout[0], left), min(timeout[1], left))
+            arguments = (method, path, query, body, content_type)
+            return t.cast(Answer, self.cluster.call(doing, self._send, *arguments, _request_timeout=most))
+
         try:
-            return t.cast(Answer, send())
+            return send()
         except ClusterError as error:
-            if error.status is not None or not (method == "GET" if reads is None else reads):
+            reading = method == "GET" if reads is None else reads
+            if error.status is not None or not reading or time.monotonic() >= self._deadline:
                 raise
         # No answer at all, of a server that is overloaded or was just away: reading once more does no harm.
-        return t.cast(Answer, send())
+        return send()
 
     def _send(
         self,

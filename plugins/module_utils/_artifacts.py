@@ -187,7 +187,7 @@ class Catalogue:
                 work.folder / TREE,
                 *apt_sources(recipe["suite"]),
             ]
-            work.call(command, env={"TMPDIR": str(work.folder), "LC_ALL": "C.UTF-8"})
+            work.call(command, env={"LC_ALL": "C.UTF-8"})
 
         return Job(
             name=name,

@@ -5,7 +5,7 @@
 
 A job's result is CACHE/NAME/KEY/, written beside it as KEY.part and renamed when it is whole, under a lock of the
 folder CACHE/NAME: so an interrupted run leaves nothing that looks finished, and a second run waits instead of doing
-the work again.
+the work again. What a killed run has left (KEY.part, KEY.tmp, KEY.log) is cleared by the next.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ HINTS = (
         "the Debian mirror was not reached: check the network and the host's apt sources",
     ),
     (
-        r"dial tcp|no such host|proxyconnect|TLS handshake|i/o timeout|(reading|Get) \"?https?://",
+        r"GOPROXY=off|GOPROXY list is not|dial tcp|no such host|proxyconnect|TLS handshake|i/o timeout|(reading|Get) \"?https?://",
         "the Go module proxy was not reached, or refused: check the network, or name a proxy in the variable GOPROXY",
     ),
 )
@@ -123,10 +123,14 @@ def stored(cache: Path, job: Job) -> Stored | None:
 class Work:
     """Where a job works: what it leaves in ``folder`` is its result. Its commands end with the run."""
 
-    def __init__(self, folder: Path, log: IO[bytes], tools: Mapping[str, str], processes: _Processes) -> None:
+    def __init__(
+        self, folder: Path, log: IO[bytes], tools: Mapping[str, str], processes: _Processes, scratch: Path, lock: int
+    ) -> None:
         self.folder = folder
         self.tools = tools
         self._log = log
+        self._scratch = scratch
+        self._lock = lock
         self._processes = processes
 
     def call(self, argv: Sequence[str | Path], cwd: Path | None = None, env: Mapping[str, str] | None = None) -> None:
@@ -134,7 +138,10 @@ class Work:
         command = [str(word) for word in argv]
         self._log.write(f"$ {' '.join(command)}\n".encode())
         self._log.flush()
-        code = self._processes.run(command, cwd, {**os.environ, **(env or {})}, self._log)
+        # Compilers fill this with gigabytes, which stay when they are killed: so it lies where the next run clears it.
+        temporary = dict.fromkeys(("TMPDIR", "GOTMPDIR"), str(self._scratch))
+        # They inherit the lock: what outlives a killed run is waited for before anybody begins anew.
+        code = self._processes.run(command, cwd, {**os.environ, **temporary, **(env or {})}, self._log, self._lock)
         if code:
             how = f"was ended by signal {-code}" if code < 0 else f"failed with code {code}"
             raise BuildError(f"{Path(command[0]).name} {how}")
@@ -151,7 +158,7 @@ class _Processes:
         setpriv = shutil.which("setpriv")
         self._prefix = [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
 
-    def run(self, argv: list[str], cwd: Path | None, env: Mapping[str, str], log: IO[bytes]) -> int:
+    def run(self, argv: list[str], cwd: Path | None, env: Mapping[str, str], log: IO[bytes], lock: int) -> int:
         with self._lock:
             if self.stopped.is_set():
                 raise Stopped
@@ -163,6 +170,7 @@ class _Processes:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=(lock,),
             )
             self._running.add(process)
         try:
@@ -247,17 +255,20 @@ class Builder:
     def _build(self, job: Job) -> bool:
         folder = job.folder(self._cache)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with self._locked(folder.parent):
+        with self._locked(folder.parent) as lock:
             if stored(self._cache, job) is not None:
                 return False
-            part, log = folder.with_name(job.key + ".part"), folder.with_name(job.key + ".log")
-            for leftover in (*folder.parent.glob("*.part"), folder):
+            part, scratch, log = (folder.with_name(f"{job.key}.{kind}") for kind in ("part", "tmp", "log"))
+            for leftover in (*folder.parent.glob("*.part"), *folder.parent.glob("*.tmp"), folder):
                 shutil.rmtree(leftover, ignore_errors=True)
+            for leftover in folder.parent.glob("*.log"):
+                leftover.unlink()
             part.mkdir()
+            scratch.mkdir()
             start = time.monotonic()
             try:
                 with log.open("wb") as file:
-                    job.run(Work(part, file, self._tools, self._processes))
+                    job.run(Work(part, file, self._tools, self._processes, scratch, lock))
                 self._store(job, part, time.monotonic() - start)
             except (BuildError, OSError) as exc:
                 shutil.rmtree(part, ignore_errors=True)
@@ -265,6 +276,8 @@ class Builder:
             except Stopped:
                 shutil.rmtree(part, ignore_errors=True)
                 raise
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
             log.rename(part / "build.log")
             part.rename(folder)
             return True
@@ -281,8 +294,8 @@ class Builder:
         (part / METADATA).write_text(json.dumps(metadata, indent=1) + "\n")
 
     @contextlib.contextmanager
-    def _locked(self, folder: Path) -> Iterator[None]:
-        # The kernel gives a lock back when its holder dies, so it cannot be left over.
+    def _locked(self, folder: Path) -> Iterator[int]:
+        # The kernel gives a lock back when all who hold it are dead, so it cannot be left over.
         handle = os.open(folder, os.O_RDONLY)
         try:
             while True:
@@ -292,7 +305,7 @@ class Builder:
                 except BlockingIOError:
                     if self._processes.stopped.wait(POLL):
                         raise Stopped from None
-            yield
+            yield handle
         finally:
             os.close(handle)
 
@@ -332,7 +345,8 @@ def failure(job: Job, cause: Exception, log: Path) -> BuildError:
     lines = [
         line.rstrip() for line in text.splitlines() if line.strip() and not line.startswith(("go: downloading", "$ "))
     ]
-    hint = next((advice for pattern, advice in HINTS if re.search(pattern, text + str(cause))), "read the log")
+    said = text + str(cause)
+    hint = next((advice for pattern, advice in HINTS if re.search(pattern, said, re.IGNORECASE)), "read the log")
     tail = "".join(f"\n  {line[:300]}" for line in lines[-TELLING_LINES:])
     return BuildError(
         f"Building {job.label}: {cause}{tail}\nThe whole log: {log}",

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, field
 
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import digest
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._quantity import quantity
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import parse_time
 
 Json = dict[str, t.Any]
@@ -24,6 +25,7 @@ class Wanted:
     nodes: int
     validators: int
     power: int
+    powers: Json = field(default_factory=dict)
     genesis_time: str = ""
     initial_height: int = 1
     consensus_params: Json | None = None
@@ -37,8 +39,10 @@ class Wanted:
 def compare(live: Json, wanted: Wanted) -> Json:
     """How many nodes there will be, what the user should know, and every reason to refuse."""
     if live["namespace"]["phase"] == "Terminating":
+        held = live["namespace"].get("held_by")
+        why = f" ({held})" if held else ""
         return {
-            "faults": [f"the namespace {wanted.network} is still being deleted: run again when it is gone"],
+            "faults": [f"the namespace {wanted.network} is still being deleted{why}: run again when it is gone"],
             "notes": [],
             "nodes": wanted.nodes,
             "validators": wanted.validators,
@@ -102,22 +106,27 @@ def _genesis_faults(genesis: Json, wanted: Wanted) -> list[str]:
             f"its genesis has {live} validators, cometbft_validators is {wanted.validators}: a genesis does not grow; "
             "add nodes with cometbft_nodes and promote them with a transaction of the app"
         )
-    powers = {item["power"] for item in genesis["validators"]}
-    if powers != {wanted.power}:
-        shown = ", ".join(map(str, sorted(powers)))
-        faults.append(f"its genesis gives power {shown}, cometbft_power is {wanted.power}: {way_out}")
+    ours = {f"tm-{number}" for number in range(live)}
+    powers = [
+        f"{item['name']} power {item['power']} (asked {power})"
+        for item in genesis["validators"]
+        if item["name"] in ours and item["power"] != (power := int(wanted.powers.get(item["name"], wanted.power)))
+    ]
+    if powers:
+        shown = ", ".join(powers[:3]) + (f" and {len(powers) - 3} more" if len(powers) > 3 else "")
+        faults.append(f"its genesis gives {shown}, which cometbft_power and cometbft_powers do not say: {way_out}")
     if wanted.genesis_time and parse_time(wanted.genesis_time) != parse_time(genesis["genesis_time"]):
         faults.append(
             f"its genesis time is {genesis['genesis_time']}, cometbft_genesis_time is {wanted.genesis_time}: {way_out}"
         )
-    if wanted.initial_height != genesis["initial_height"]:
+    if wanted.initial_height and wanted.initial_height != genesis["initial_height"]:
         faults.append(
             f"its initial height is {genesis['initial_height']}, cometbft_initial_height is "
             f"{wanted.initial_height}: {way_out}"
         )
     for path, asked, there in _differences(wanted.consensus_params or {}, genesis["consensus_params"]):
         faults.append(f"its genesis has {path} = {there}, cometbft_consensus_params says {asked}: {way_out}")
-    if wanted.app_state and wanted.app_state != genesis["app_state"]:
+    if wanted.app_state and digest(wanted.app_state) != genesis["app_state_sha256"]:
         faults.append(f"its genesis has another app_state than cometbft_app_state: {way_out}")
     return faults
 
@@ -172,35 +181,6 @@ def _volume_faults(group: Json, wanted: Wanted) -> list[str]:
         there = group["storage_class"] or "the default"
         faults.append(f"its storage class is {there}, cometbft_storage_class is {wanted.storage_class}: {cannot}")
     return faults
-
-
-_SUFFIXES = {
-    **{suffix: Decimal(1024) ** power for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)},
-    **{suffix: Decimal(1000) ** power for power, suffix in enumerate(("k", "M", "G", "T", "P", "E"), 1)},
-    "m": Decimal(1) / 1000,
-}
-
-
-def quantity(text: str | int) -> Decimal:
-    """A quantity of Kubernetes (100m, 2Gi, 1.5) as a number."""
-    value = str(text)
-    for suffix, factor in _SUFFIXES.items():
-        if value.endswith(suffix):
-            return Decimal(value.removesuffix(suffix)) * factor
-    return Decimal(value)
-
-
-def times(text: str | int, count: int) -> str:
-    """A quantity multiplied, written the way the API server writes it back."""
-    value = quantity(text) * count
-    if str(text)[-1:].isdigit() or str(text).endswith("m"):
-        return str(int(value)) if value == int(value) else f"{int(value * 1000)}m"
-    suffixes = ("Ei", "Pi", "Ti", "Gi", "Mi", "Ki") if str(text).endswith("i") else ("E", "P", "T", "G", "M", "k")
-    for suffix in suffixes:
-        factor = _SUFFIXES[suffix]
-        if value and value % factor == 0:
-            return f"{int(value / factor)}{suffix}"
-    return str(int(value))
 
 
 def min_available(powers: Sequence[int]) -> int:

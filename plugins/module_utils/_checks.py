@@ -14,9 +14,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _kubeconfig
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._changes import quantity
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import nearest
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._quantity import quantity
 
 QUANTITY = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?\d+)?", re.ASCII)
 

@@ -10,14 +10,22 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import typing as t
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError, MissingLibraryError
 
 #: Seconds to connect, seconds to wait for an answer. The client's own default is to wait for ever.
 TIMEOUT = (5.0, 30.0)
+
+#: In place of a context, for a check run: the cluster is still to be made, and nothing is in it.
+TO_BE_MADE = "(to be made)"
+
+#: The reason of an error where another server answers than the kubeconfig trusts.
+UNTRUSTED = "Untrusted"
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "kubeconfig": {"type": "path"},
@@ -29,13 +37,20 @@ class ClusterError(MintnetError):
     """A cluster could not be reached, or refused a request.
 
     ``status`` and ``reason`` are those of the API's answer (404 and NotFound, 409 and AlreadyExists or Conflict ...);
-    without an answer they are None.
+    without an answer they are None, but for the reason UNTRUSTED.
     """
 
     def __init__(self, message: str, status: int | None = None, reason: str | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same request may succeed a little later, as while an API server is started."""
+        if self.status is None:
+            return self.reason != UNTRUSTED
+        return self.status == 429 or self.status >= 500
 
 
 class Cluster:
@@ -71,12 +86,29 @@ class Cluster:
         except (TypeError, ValueError, AttributeError):
             reason, message = None, None
         hint = {
-            401: f"; the credentials of context {self.context} are refused: renew them",
+            401: f"; the credentials of context {self.context} are refused{self._expired()}: renew them",
             403: f"; the user of context {self.context} lacks this right: ask for it or name another context",
         }.get(error.status, "")
         return ClusterError(f"{doing}: {message or error.reason} ({error.status}){hint}", error.status, reason)
 
+    def _expired(self) -> str:
+        """Since when, where it is a client certificate that is too old."""
+        from cryptography import x509
+
+        try:
+            certificate = x509.load_pem_x509_certificate(Path(self.api.configuration.cert_file).read_bytes())
+        except (OSError, TypeError, ValueError):  # no certificate, but a token or a password
+            return ""
+        end = certificate.not_valid_after_utc
+        return f" (its client certificate expired on {end:%Y-%m-%d at %H:%M} UTC)" if end < datetime.now(UTC) else ""
+
     def _unreachable(self, doing: str, error: BaseException) -> ClusterError:
+        if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _chain(error)):
+            return ClusterError(
+                f"{doing}: the API of context {self.context} at {self.server} is not trusted: {_root_cause(error)}; "
+                "get the cluster's kubeconfig anew",
+                reason=UNTRUSTED,
+            )
         return ClusterError(
             f"{doing}: the API of context {self.context} at {self.server} does not answer: {_root_cause(error)}; "
             "check that the cluster runs and that this machine reaches it"
@@ -85,6 +117,8 @@ class Cluster:
 
 def connect(kubeconfig: str | None, context: str | None) -> Cluster:
     """A client for ``context`` of ``kubeconfig`` (default: $KUBECONFIG, else ~/.kube/config). Sends no request."""
+    if context == TO_BE_MADE:
+        return Cluster(None, TO_BE_MADE)
     try:
         from kubernetes import config
     except ImportError as error:

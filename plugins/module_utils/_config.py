@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import typing as t
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._config_keys import (
     TABLES,
@@ -32,42 +33,91 @@ KUBERNETES: dict[tuple[str, str], tuple[t.Any, str]] = {
     ("instrumentation", "prometheus"): (True, "for whoever monitors the network"),
 }
 
-#: They differ from node to node, and are filled in when a node starts.
+#: They differ from node to node, and are filled in when a node starts. The last one comes from the topology alone.
 PER_NODE = {("", "moniker"), ("p2p", "external_address"), ("p2p", "persistent_peers")}
+PEERS = ("p2p", "persistent_peers")
+
+#: A key by its section and its name.
+Key = tuple[str, str]
 
 
-def render(version: str, settings: Mapping[str, t.Any], *, block_time: str = "1s", proxy_app: str) -> str:
-    """The text of the file. All faults of what was asked are in the one error."""
-    line = line_of(version)
-    if line is None:
-        raise FaultsError("checking the configuration", [unknown_version(version)])
-    faults: list[str] = []
-    table = defaults(line)
-    reasons: dict[tuple[str, str], str] = {}
-    for (section, key), (value, reason) in KUBERNETES.items():
-        table[section][key] = value
-        reasons[section, key] = reason
-    for section, key, value, name in (
-        ("consensus", "timeout_commit", block_time, "block_time"),
-        ("", "proxy_app", proxy_app, "proxy_app"),
-    ):
-        faults += _faults(line, section, key, table[section][key], value, name)
-        table[section][key] = type(table[section][key])(value)
-    for section, key, value in _flatten(line, table, settings, faults):
-        table[section][key] = value
-        reasons.pop((section, key), None)
-    if faults:
-        raise FaultsError("checking the configuration", faults)
-    return _toml(table, reasons)
+@dataclass(frozen=True)
+class Config:
+    """A whole file: every key with its value, and why those are set that the user did not set."""
+
+    line: str
+    table: Table
+    reasons: Mapping[Key, str]
+
+    @classmethod
+    def basis(cls, version: str, *, block_time: str, proxy_app: str, faults: list[str]) -> Config:
+        """What the version, Kubernetes and the network's own variables say."""
+        line = line_of(version)
+        if line is None:
+            raise FaultsError("checking the configuration", [unknown_version(version)])
+        table = defaults(line)
+        reasons: dict[Key, str] = {}
+        for (section, key), (value, reason) in KUBERNETES.items():
+            table[section][key] = value
+            reasons[section, key] = reason
+        for section, key, value, name in (
+            ("consensus", "timeout_commit", block_time, "block_time"),
+            ("", "proxy_app", proxy_app, "proxy_app"),
+        ):
+            faults += _faults(line, section, key, table[section][key], value, name)
+            table[section][key] = type(table[section][key])(value)
+        return cls(line, table, reasons)
+
+    def over(self, values: Mapping[Key, t.Any], reasons: Mapping[Key, str] | None = None) -> Config:
+        """The same with these values, which have been checked; what the user sets has the user's reasons."""
+        table = {section: dict(keys) for section, keys in self.table.items()}
+        for (section, key), value in values.items():
+            table[section][key] = value
+        kept = {key: reason for key, reason in self.reasons.items() if key not in values}
+        return Config(self.line, table, kept | dict(reasons or {}))
+
+    def without(self, other: Config) -> dict[Key, t.Any]:
+        """The values in which this one differs from another one of the same line."""
+        return {
+            (section, key): value
+            for section, keys in self.table.items()
+            for key, value in keys.items()
+            if other.table[section][key] != value
+        }
+
+    def text(self, only: Mapping[Key, t.Any] | None = None) -> str:
+        """As TOML, each key on a line of its own; all keys, or only these."""
+        lines: list[str] = []
+        for section, keys in self.table.items():
+            rows = [row for key in keys if only is None or (section, key) in only for row in self._rows(section, key)]
+            lines += ["", f"[{section}]"] if section and (rows or only is None) else []
+            lines += rows
+        return "\n".join(lines).lstrip("\n") + "\n" if lines else ""
+
+    def _rows(self, section: str, key: str) -> list[str]:
+        reason = self.reasons.get((section, key))
+        return [*([f"# {reason}"] if reason else []), f"{key} = {_value(self.table[section][key])}"]
 
 
 # -- what the user sets
 
 
+def read(
+    basis: Config, settings: t.Any, faults: list[str], *, where: str = "", of_node: bool = False
+) -> dict[Key, t.Any]:
+    """The user's settings one by one, without those that are faulty; ``where`` they stand is said before each fault."""
+    if not isinstance(settings, Mapping):
+        faults.append(f"{where.rstrip('.')}: it takes sections and keys with values")
+        return {}
+    found: list[str] = []
+    values = dict(_flatten(basis.line, basis.table, settings, found, of_node))
+    faults += [where + fault for fault in found]
+    return values
+
+
 def _flatten(
-    line: str, table: Table, settings: Mapping[str, t.Any], faults: list[str]
-) -> Iterator[tuple[str, str, t.Any]]:
-    """The settings one by one, without those that are faulty."""
+    line: str, table: Table, settings: Mapping[str, t.Any], faults: list[str], of_node: bool
+) -> Iterator[tuple[Key, t.Any]]:
     pending = [("", name, value) for name, value in settings.items() if name != "base"]
     base = settings.get("base", {})
     if isinstance(base, Mapping):
@@ -84,13 +134,15 @@ def _flatten(
                 faults.append(f"{path}: it is a section and takes keys with values")
         elif name not in table[section]:
             faults.append(_unknown(line, table, section, name))
-        elif (section, name) in PER_NODE:
+        elif (section, name) == PEERS:
+            faults.append(f"{path}: it differs from node to node and comes from the topology, when a node starts")
+        elif (section, name) in PER_NODE and not of_node:
             faults.append(f"{path}: it differs from node to node and is filled in when a node starts")
         else:
             found = _faults(line, section, name, table[section][name], value, path)
             faults += found
             if not found:
-                yield section, name, value
+                yield (section, name), value
 
 
 def _unknown(line: str, table: Table, section: str, name: str) -> str:
@@ -163,17 +215,6 @@ def _table_faults(line: str, members: Mapping[str, t.Any], value: t.Any, path: s
 
 
 # -- TOML
-
-
-def _toml(table: Table, reasons: Mapping[tuple[str, str], str]) -> str:
-    lines: list[str] = []
-    for section, keys in table.items():
-        lines += ["", f"[{section}]"] if section else []
-        for key, value in keys.items():
-            if (section, key) in reasons:
-                lines.append(f"# {reasons[section, key]}")
-            lines.append(f"{key} = {_value(value)}")
-    return "\n".join(lines) + "\n"
 
 
 def _value(value: t.Any) -> str:

@@ -8,6 +8,7 @@ A message reads "what was being done: the cause; what to do next".
 
 from __future__ import annotations
 
+import errno
 import sys
 import typing as t
 from collections.abc import Iterable
@@ -22,6 +23,14 @@ class MintnetError(Exception):
     def __init__(self, message: str, **result: t.Any) -> None:
         super().__init__(message)
         self.result = result
+
+
+def system_error(doing: str, error: OSError, advice: str = "") -> MintnetError:
+    """What the operating system refused. A full disk needs another remedy than what the caller would advise."""
+    cause = f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        advice = "free some disk space there, then run the same command again"
+    return MintnetError(f"{doing}: {cause}" + (f"; {advice}" if advice else ""))
 
 
 class MissingLibraryError(MintnetError):

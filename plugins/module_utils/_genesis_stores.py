@@ -1,22 +1,30 @@
 # Copyright (c) 2026 the mintnet developers
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The places of a genesis: a file and a ConfigMap. Both are created, and never changed."""
+"""The places of a genesis: a file and ConfigMaps. They are created, and never changed."""
 
 from __future__ import annotations
 
+import base64
+import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _files
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, Api
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_parts import (
+    KEY,
+    PARTS,
+    SUM,
+    pack,
+    part_names,
+    unpack,
+)
 
-KEY = "genesis.json"
-
-#: What Kubernetes allows as the sum of a ConfigMap's values.
-CONFIG_MAP_LIMIT = 1024 * 1024
+#: On a part: the SHA-256 of the genesis that it is one of.
+SUM_ANNOTATION = "mintnet.io/genesis-sha256"
 
 
 class File:
@@ -45,39 +53,66 @@ class ConfigMap:
         self._namespace = namespace
         self._name = name
         self._labels = dict(labels)
+        self._head: Mapping[str, str] | None = None
 
     def __str__(self) -> str:
         return f"ConfigMap {self._namespace}/{self._name}"
 
     def read(self) -> str | None:
-        found = self._api.get(f"reading {self}", "ConfigMap", self._namespace, self._name)
+        found = self._get(self._name)
         if found is None:
             return None
-        text = (found.get("data") or {}).get(KEY)
-        if text is None:
+        head = found.get("data") or {}
+        if KEY not in head and PARTS not in head:
             raise MintnetError(
                 f"reading {self}: it has no key {KEY}, so it is not ours; remove it, or name another with config_map"
             )
-        return str(text)
+        self._head = head
+        return unpack(f"reading {self}", head, self._get)
 
     def create(self, text: str) -> bool:
-        size = len(text.encode())
-        if size > CONFIG_MAP_LIMIT:
-            raise MintnetError(
-                f"writing {self}: the genesis has {size} bytes, and Kubernetes allows {CONFIG_MAP_LIMIT} in a "
-                "ConfigMap; ask for fewer validators or a smaller app_state"
-            )
-        definition = {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"namespace": self._namespace, "name": self._name, "labels": self._labels},
-            "data": {KEY: text},
-            "immutable": True,
-        }
+        """The parts first: whoever finds the head finds all of them."""
+        packed = pack(self._name, text)
+        ours = [name for name, piece in packed.parts.items() if self._create_part(name, piece, packed.head)]
+        if self._create(self._name, {}, {"data": packed.head}):
+            self._head = packed.head
+            return True
+        # Another run was quicker. What it made of the same genesis has the same names, and is needed.
+        winner = part_names((self._get(self._name) or {}).get("data") or {})
+        for name in ours:
+            if name not in winner:
+                self._remove(name)
+        return False
+
+    def names(self, text: str) -> list[str]:
+        """The ConfigMaps that hold this genesis, or would, the head first."""
+        head = pack(self._name, text).head if self._head is None else self._head
+        return [self._name, *part_names(head)]
+
+    def _get(self, name: str) -> dict[str, t.Any] | None:
+        return self._api.get(f"reading ConfigMap {self._namespace}/{name}", "ConfigMap", self._namespace, name)
+
+    def _create_part(self, name: str, piece: bytes, head: Mapping[str, str]) -> bool:
+        annotations = {SUM_ANNOTATION: head[SUM].split()[0]}
+        content = {"binaryData": {name: base64.b64encode(piece).decode()}}
+        return self._create(name, {"annotations": annotations}, content)
+
+    def _create(self, name: str, metadata: Mapping[str, t.Any], content: Mapping[str, t.Any]) -> bool:
+        """Make one; False where it is there."""
+        metadata = {"namespace": self._namespace, "name": name, "labels": self._labels, **metadata}
+        definition = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "immutable": True, **content}
         try:
-            self._api.create(f"creating {self}", definition)
+            self._api.create(f"creating ConfigMap {self._namespace}/{name}", definition)
         except ClusterError as error:
             if error.reason == "AlreadyExists":
                 return False
             raise
         return True
+
+    def _remove(self, name: str) -> None:
+        doing = f"removing ConfigMap {self._namespace}/{name}, a part of a genesis that came too late"
+        try:
+            self._api.request(doing, "DELETE", KINDS["ConfigMap"].path(self._namespace, name))
+        except ClusterError as error:
+            if error.status != 404:
+                raise

@@ -5,17 +5,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, Answer, Api, Json
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import Trouble
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._logs import tells
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._rpc import RpcError, Transport, batch, call, pod_proxy
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import (
     NETWORK_LABEL,
     NodeAnswer,
     Observed,
+    genesis_facts,
     parse_blocks,
     report,
+    troubles,
 )
 
 _FIELDS = {
@@ -27,11 +32,16 @@ _FIELDS = {
 }
 #: What changes while nodes start; the rest is read once.
 _MOVING = ("workloads", "pods")
+#: Events of what adds machines to a cluster: the cluster autoscaler, and Karpenter.
+_GROWTH = ("TriggeredScaleUp", "Nominated")
+#: So many nodes in trouble tell enough, and so much of their logs.
+MOST_LOGS, LOG_LINES, LOG_BYTES = 16, 200, 200_000
+LOG_TIMEOUT = (3.0, 5.0)
 
 
 def read(api: Api, network: str) -> Json:
     """One look at the whole network, as the dictionary that cometbft_info returns."""
-    return report(observe(api, network))
+    return explain(api, observe(api, network))
 
 
 def observe(api: Api, network: str, before: Observed | None = None) -> Observed:
@@ -82,25 +92,84 @@ def _ask_nodes(api: Api, seen: Observed) -> None:
         seen.answers[name] = f"does not answer: {answer}" if isinstance(answer, ClusterError) else answer
 
     answering = {name: answer for name, answer in seen.answers.items() if isinstance(answer, NodeAnswer)}
-    if len(answering) < sum(int(workload["spec"].get("replicas", 1)) for workload in seen.workloads):
-        _look_for_causes(api, seen)
+    if len(answering) < _wanted(seen):
+        _look_for_causes(api, seen, thorough=len(seen.pods) < _wanted(seen) or bool(_unplaced(seen)))
     if answering:
         best = max(answering, key=lambda name: answering[name].height)
         seen.validators = _validators(transports[best])
 
 
-def _look_for_causes(api: Api, seen: Observed) -> None:
+def _wanted(seen: Observed) -> int:
+    return sum(int(workload["spec"].get("replicas", 1)) for workload in seen.workloads)
+
+
+def _unplaced(seen: Observed) -> str:
+    """A pod that has no machine yet."""
+    return next((pod["metadata"]["name"] for pod in seen.pods if not pod["spec"].get("nodeName")), "")
+
+
+def _look_for_causes(api: Api, seen: Observed, *, thorough: bool) -> None:
     doing = f"reading the events of {seen.network}"
     warnings = {"fieldSelector": "type=Warning"}
-    found = api.side_by_side(
-        {
-            "events": partial(api.request, doing, "GET", KINDS["Event"].path(seen.network), warnings),
-            "claims": partial(_list, api, doing, "PersistentVolumeClaim", seen.network),
-        }
-    )
-    for name, answer in found.items():
-        if isinstance(answer, Answer):  # they only help to explain: without them the explanation is shorter
-            setattr(seen, name, answer.json()["items"])
+    calls = {
+        "events": partial(api.request, doing, "GET", KINDS["Event"].path(seen.network), warnings),
+        "claims": partial(_list, api, doing, "PersistentVolumeClaim", seen.network),
+    }
+    if thorough:
+        calls["machines"] = partial(api.request, doing, "GET", KINDS["Node"].path())
+        calls["quotas"] = partial(api.request, doing, "GET", KINDS["ResourceQuota"].path(seen.network))
+    if waiting := _unplaced(seen):
+        about = {"fieldSelector": f"involvedObject.kind=Pod,involvedObject.name={waiting}"}
+        calls["growing"] = partial(api.request, doing, "GET", KINDS["Event"].path(seen.network), about)
+    for name, answer in api.side_by_side(calls).items():
+        if not isinstance(answer, Answer):  # they only help to explain: without them the explanation is shorter
+            continue
+        items = answer.json()["items"]
+        if name == "growing":
+            seen.growing = any(event.get("reason") in _GROWTH for event in items)
+        else:
+            setattr(seen, name, items)
+
+
+def explain(api: Api, seen: Observed) -> Json:
+    """The report of what was seen, once more with what the logs say where a node is in trouble."""
+    found = list(troubles(seen).items())[:MOST_LOGS]
+    if not found:
+        return report(seen)
+    _look_for_causes(api, seen, thorough=True)
+    found = list(troubles(seen).items())[:MOST_LOGS]
+    doing = f"reading the logs of {seen.network}"
+    logs: dict[str, Callable[[], str]] = {
+        name: partial(_log, api, doing, seen.network, name, trouble)
+        for name, trouble in found
+        if trouble.container and not tells("\n".join(trouble.log))
+    }
+    geneses: dict[str, Callable[[], Json]] = {
+        name: partial(_genesis, api, seen.network, name) for name, _trouble in found if name in seen.answers
+    }
+    for name, log in api.side_by_side(logs).items():
+        if isinstance(log, str):
+            seen.logs[name] = log
+    for name, genesis in api.side_by_side(geneses).items():
+        if isinstance(genesis, dict):
+            seen.geneses[name] = genesis
+    return report(seen)
+
+
+def _log(api: Api, doing: str, network: str, node: str, trouble: Trouble) -> str:
+    """The end of a container's log, of the run that ended where it is started anew."""
+    query = {"container": trouble.container, "tailLines": str(LOG_LINES), "limitBytes": str(LOG_BYTES)}
+    path = f"{KINDS['Pod'].path(network, node)}/log"
+    query |= {"previous": "true"} if trouble.previous else {}
+    return api.request(doing, "GET", path, query, timeout=LOG_TIMEOUT).data.decode(errors="replace")
+
+
+def _genesis(api: Api, network: str, node: str) -> Json:
+    """The facts of the genesis that a node runs; none where it is too large to be told at once."""
+    try:
+        return genesis_facts(call(pod_proxy(api, network, node, reads=True), "genesis")["genesis"])
+    except (RpcError, KeyError) as error:
+        raise ClusterError(f"asking {node} for its genesis: {error}") from error
 
 
 def _may_answer(pod: Json) -> bool:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import hashlib
 import os
 import stat
 import subprocess
 import tarfile
-import tempfile
 import typing as t
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,18 +65,37 @@ class Installation:
     root: Path = Path("/")
     run: Run = run
     check: bool = False
+    records: str = RECORDS
     #: What was done, and the texts before and after.
     did: list[str] = dataclasses.field(default_factory=list)
     diff: list[dict[str, str]] = dataclasses.field(default_factory=list)
 
     def apply(self) -> bool:
+        with contextlib.nullcontext() if self.check else self._locked():
+            return self._apply()
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One at a time on a machine: what a run began goes on here when that run was killed, and another may come."""
+        folder = self._at(self.records)
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def _apply(self) -> bool:
         old = Record.load(self._record)
         new = Record(self.inputs, {}, list(self.units))
+        # A run that was cut off has not restarted what it wrote for.
+        resumed = self._record.exists() and not old.inputs
         for wanted in self.files:
             new.files.update(self._unpack(wanted, wanted.archive, old) if wanted.archive else self._write(wanted, old))
         for name in sorted(set(old.files) - set(new.files)):
-            self._remove(name)
-        self._units(restart=bool(self.did))
+            self._remove(name, old)
+        self._units(restart=bool(self.did) or resumed)
         if new != old:
             self.did.append(f"recorded {self.name}")
             if not self.check:
@@ -85,7 +104,13 @@ class Installation:
 
     @property
     def _record(self) -> Path:
-        return self._at(f"{RECORDS}/{self.name}.json")
+        return self._at(f"{self.records}/{self.name}.json")
+
+    def _do(self, what: str, old: Record) -> None:
+        """Note what is about to be done; before the first of it the record loses its inputs, until all is done."""
+        if not self.did and not self.check:
+            self._replace(self._record, dataclasses.replace(old, inputs="").dump().encode(), 0o644)
+        self.did.append(what)
 
     def _at(self, name: str) -> Path:
         return self.root / name.lstrip("/")
@@ -105,7 +130,7 @@ class Installation:
         if same:
             return {wanted.path: FileMark.of(path, sha256)}
 
-        self.did.append(f"wrote {wanted.path}")
+        self._do(f"wrote {wanted.path}", old)
         if wanted.content is not None:
             self.diff.append(
                 {
@@ -143,7 +168,7 @@ class Installation:
         }
         if known and all(mark.holds(self._at(name)) for name, mark in known.items()):
             return known
-        self.did.append(f"unpacked {Path(source).name} into {wanted.path}")
+        self._do(f"unpacked {Path(source).name} into {wanted.path}", old)
         self.diff.append(
             {
                 "before_header": wanted.path,
@@ -171,9 +196,11 @@ class Installation:
                     marks[prefix + name] = FileMark.of(path, wanted.sha256)
         return marks
 
-    def _remove(self, name: str) -> None:
+    def _remove(self, name: str, old: Record) -> None:
+        if not self.check:
+            _draft(self._at(name)).unlink(missing_ok=True)
         if os.path.lexists(self._at(name)):
-            self.did.append(f"removed {name}")
+            self._do(f"removed {name}", old)
             if not self.check:
                 self._at(name).unlink()
 
@@ -187,7 +214,8 @@ class Installation:
         self.did += [f"{'restarted' if name in active else 'started'} {name}" for name in touched]
         if self.check:
             return
-        if restart:
+        # A file alone may come to a machine without systemd.
+        if restart and (self.units or any("/systemd/system/" in wanted.path for wanted in self.files)):
             self.run(["systemctl", "daemon-reload"])
         if enable:
             self.run(["systemctl", "enable", "--quiet", *enable])
@@ -224,16 +252,21 @@ class Installation:
     def _replacing(self, path: Path, mode: int) -> Iterator[t.BinaryIO]:
         """Whole or not at all: written beside, renamed into place. A running program keeps its old file."""
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        draft = _draft(path)
+        draft.unlink(missing_ok=True)
         try:
-            with os.fdopen(handle, "wb") as target:
+            with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as target:
                 yield target
                 os.fchmod(target.fileno(), mode)
-            Path(beside).replace(path)
+            draft.replace(path)
         except BaseException:
-            with contextlib.suppress(OSError):
-                Path(beside).unlink()
+            draft.unlink(missing_ok=True)
             raise
+
+
+def _draft(path: Path) -> Path:
+    """The place beside a file where it is written: always the same, so that what was cut off is written over."""
+    return path.with_name(f".{path.name}.mintnet")
 
 
 def _copy(source: t.IO[bytes], target: t.BinaryIO | None = None) -> str:

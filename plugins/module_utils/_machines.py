@@ -41,7 +41,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines_plan 
     refusals,
     volume_names,
 )
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines_ssh import Access, keypair, scratch, write
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines_ssh import Access, keypair, write
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._podman import (
     EXITS,
     STATE,
@@ -174,6 +174,7 @@ class Machines:
     def converge(self, steps: Sequence[Step], found: Found) -> None:
         new = [step for step in steps if step.action == "make"]
         old = [step for step in steps if step.action != "make"]
+        self.access.clear()
         key = self.give_key(old)
         if self.wanted.shared_dir:
             # A container does not start without the folder that it mounts.
@@ -192,7 +193,7 @@ class Machines:
         """The public key of the cluster. A new one reaches the machines that exist before it counts."""
         if self.access.has_key():
             return self.access.public_key()
-        with scratch() as folder:
+        with self.access.scratch("new") as folder:
             private, public = keypair(folder, "id_ed25519", f"mintnet {self.wanted.cluster}")
         for step in old:
             self.copy_in(step.name, files.login(public))
@@ -244,7 +245,7 @@ class Machines:
         wanted, name = self.wanted, step.name
         for volume in volume_names(name):
             podman(f"Making the volume {volume}", "volume", "create", "--label", f"{CLUSTER}={wanted.cluster}", volume)
-        with scratch() as folder:
+        with self.access.scratch(name) as folder:
             host_key, public = keypair(folder, "host_key", name)
         labels = {
             CLUSTER: wanted.cluster,

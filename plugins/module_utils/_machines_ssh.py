@@ -16,7 +16,6 @@ import shutil
 import signal
 import socket
 import stat
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -36,22 +35,21 @@ def keypair(folder: Path, name: str, comment: str) -> tuple[str, str]:
     return path.read_text(), path.with_suffix(".pub").read_text().strip()
 
 
-@contextlib.contextmanager
-def scratch() -> Iterator[Path]:
-    """A folder that only we can read, gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="mintnet-") as folder:
-        yield Path(folder)
+def draft(path: Path) -> Path:
+    """Where a file or folder is made ready beside its place: always there, so that what was cut off is found again."""
+    return path.with_name(f".{path.name}")
 
 
 def write(path: Path, text: str) -> None:
     """Put a file in place at once, readable by its owner alone."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = draft(path)
+    temporary.unlink(missing_ok=True)
     try:
-        with os.fdopen(handle, "w") as file:
+        with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
             file.write(text)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink()
+        temporary.unlink()
         raise
 
 
@@ -109,9 +107,30 @@ class Access:
         """Whether the key is there and the known hosts are those, and nobody else can read them."""
         try:
             private = all(not stat.S_IMODE(path.stat().st_mode) & 0o077 for path in (self.folder, self.key))
-            return private and self.known_hosts.read_text() == self.lines(hosts)
+            return private and not self.leftovers() and self.known_hosts.read_text() == self.lines(hosts)
         except OSError:
             return False
+
+    def leftovers(self) -> list[Path]:
+        """Drafts of a run that was killed."""
+        return sorted(self.folder.glob(".*"))
+
+    def clear(self) -> None:
+        for path in self.leftovers():
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+    @contextlib.contextmanager
+    def scratch(self, name: str) -> Iterator[Path]:
+        """A folder that only we can read, gone afterwards."""
+        folder = draft(self.folder / name)
+        folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder)
 
     def has_key(self) -> bool:
         """Whether the key is there; its folder is, afterwards, and only for us."""

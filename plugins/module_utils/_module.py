@@ -22,4 +22,6 @@ def serve(spec: Mapping[str, t.Any], run: Run) -> None:
         result = run(module.params, module.check_mode)
     except MintnetError as error:
         module.fail_json(msg=str(error), **error.result)
+    for warning in result.pop("warnings", []):
+        module.warn(warning)
     module.exit_json(**result)

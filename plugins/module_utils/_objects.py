@@ -28,6 +28,8 @@ class Applied:
     created: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    #: StatefulSets that were there, whose pods would be made otherwise from now on.
+    restarts: list[str] = field(default_factory=list)
     before: dict[str, Json] = field(default_factory=dict)
     after: dict[str, Json] = field(default_factory=dict)
 
@@ -88,6 +90,8 @@ def _note(
             outcome.created.append(name)
         elif _visible(before) != _visible(after):
             outcome.updated.append(name)
+            if _template(before) != _template(after):
+                outcome.restarts.append(item["metadata"]["name"])
         else:
             continue
         outcome.before[name] = {} if before is None else _visible(before)
@@ -140,3 +144,7 @@ def _visible(item: Json) -> Json:
     shown = {key: value for key, value in item.items() if key != "status"}
     shown["metadata"] = {key: value for key, value in item["metadata"].items() if key not in _WRITTEN_BY_SERVER}
     return t.cast(Json, json.loads(json.dumps(shown, sort_keys=True)))
+
+
+def _template(item: Json) -> Json | None:
+    return t.cast("Json | None", item["spec"].get("template") if item["kind"] == "StatefulSet" else None)

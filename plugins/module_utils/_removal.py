@@ -98,9 +98,9 @@ def find(api: Api, network: str, *, chain_only: bool = False, keep_keys: bool = 
 
 def _of_chain(kind: str, name: str, keep_keys: bool) -> bool:
     if kind == "ConfigMap":
-        return name in (CONFIG, STARTED)
+        return name in (CONFIG, STARTED) or name.startswith(f"{CONFIG}-")  # a large genesis has parts
     if kind == "Secret":
-        return name == KEYS and not keep_keys
+        return (name == KEYS or name.startswith(f"{KEYS}-")) and not keep_keys  # what one cannot hold, and backups
     return True
 
 

@@ -5,18 +5,26 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
 import typing as t
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from itertools import pairwise
-from statistics import median
+from datetime import datetime
 
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import pod_trouble, workload_trouble
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import digest
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import (
+    Around,
+    Trouble,
+    pod_trouble,
+    state_lost,
+    workload_trouble,
+)
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._faults import Chain, fault_of
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_parts import whole
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._logs import remedy, telling
 
 Json = dict[str, t.Any]
 
@@ -25,6 +33,14 @@ GROUP_LABEL = "tm"
 #: Recorded on a StatefulSet: how many nodes we gave it, so that a later kubectl scale is noticed.
 NODES_ANNOTATION = "mintnet.io/nodes"
 MANAGED = ("app.kubernetes.io/managed-by", "mintnet.kubernetes")
+
+_HOLDING = (
+    *("NamespaceContentRemaining", "NamespaceFinalizersRemaining"),
+    *("NamespaceDeletionContentFailure", "NamespaceDeletionDiscoveryFailure"),
+)
+
+#: A node that has run for fewer seconds is still dialling its peers.
+DIALLING = 30
 
 CONFIG, NODES, STARTED, KEYS = "tm-config", "tm-nodes", "tm-started", "tm-keys"
 
@@ -75,9 +91,16 @@ class Observed:
     claims: list[Json] = field(default_factory=list)
     budgets: list[Json] = field(default_factory=list)
     events: list[Json] = field(default_factory=list)
+    machines: list[Json] | None = None
+    quotas: list[Json] | None = None
+    #: Whether something that adds machines has taken notice of a pod that waits for one.
+    growing: bool = False
     answers: dict[str, NodeAnswer | str] = field(default_factory=dict)
     validators: list[Json] | None = None
     not_verified: list[str] = field(default_factory=list)
+    #: Looked for where a node is in trouble: the end of its log, and the genesis that it says it runs.
+    logs: dict[str, str] = field(default_factory=dict)
+    geneses: dict[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,9 +131,18 @@ def parse_blocks(blockchain: Json) -> dict[int, Block]:
 def parse_rows(text: str) -> dict[str, Row]:
     rows = {}
     for line in text.splitlines():
-        name, moniker, node_id, mode, peers = line.split()
+        name, moniker, node_id, mode, peers = line.split()[:5]  # then how peers are found otherwise
         rows[name] = Row(name, moniker, node_id, mode, () if peers == "-" else tuple(peers.split(",")))
     return rows
+
+
+def parts(data: Mapping[str, str]) -> dict[str, str]:
+    """The hash of what each node reads at its start of tm-nodes: its row, and what it has otherwise than its group."""
+    found = {}
+    for line in data.get("nodes", "").splitlines():
+        name = line.split()[0]
+        found[name] = hashlib.sha256(f"{line}\n{data.get(f'{name}.toml', '')}".encode()).hexdigest()
+    return found
 
 
 def data_of(config_maps: Iterable[Json], name: str) -> dict[str, str]:
@@ -119,17 +151,25 @@ def data_of(config_maps: Iterable[Json], name: str) -> dict[str, str]:
 
 def genesis_of(config_maps: Iterable[Json]) -> Json | None:
     """The public facts of the chain's genesis, or None where no chain exists yet."""
-    text = data_of(config_maps, CONFIG).get("genesis.json")
-    if text is None:
-        return None
-    document = json.loads(text)
+    config_maps = list(config_maps)
+    text = whole(f"reading the genesis in ConfigMap {CONFIG}", data_of(config_maps, CONFIG), config_maps)
+    return None if text is None else dict(_facts(text))
+
+
+@functools.lru_cache(maxsize=1)
+def _facts(text: str) -> Json:
+    """A genesis may be large, and it is looked at again and again while nodes start."""
+    return {"sha256": hashlib.sha256(text.encode()).hexdigest(), **genesis_facts(json.loads(text))}
+
+
+def genesis_facts(document: Json) -> Json:
     return {
-        "sha256": hashlib.sha256(text.encode()).hexdigest(),
         "chain_id": document["chain_id"],
         "genesis_time": document["genesis_time"],
         "initial_height": int(document.get("initial_height") or 1),
         "consensus_params": document.get("consensus_params") or {},
-        "app_state": document.get("app_state"),
+        # It may have megabytes, which nobody wants to carry through a play.
+        "app_state_sha256": None if document.get("app_state") is None else digest(document["app_state"]),
         "validators": [
             {"name": item.get("name", ""), "address": item.get("address", ""), "power": int(item["power"])}
             for item in document.get("validators") or []
@@ -137,9 +177,25 @@ def genesis_of(config_maps: Iterable[Json]) -> Json | None:
     }
 
 
+def holders_of(namespace: Json) -> str:
+    """What keeps a namespace that is being deleted, in the cluster's words."""
+    conditions = (namespace.get("status") or {}).get("conditions") or []
+    return "; ".join(
+        item.get("message", "") for item in conditions if item["type"] in _HOLDING and item["status"] == "True"
+    )
+
+
 def report(seen: Observed) -> Json:
     """The whole network as one dictionary, with the verdict and a diagnosis per node."""
     return _Report(seen).build()
+
+
+def troubles(seen: Observed) -> dict[str, Trouble]:
+    """What is wrong with which node, and where more may be said about it. One that catches up may do so for ever."""
+    found = _Report(seen)
+    late = {node["name"] for node in found.build()["nodes"] if node["catching_up"]}
+    behind = Trouble(container="tm")
+    return {name: trouble or behind for name, trouble in found.troubles.items() if trouble or name in late}
 
 
 class _Report:
@@ -147,6 +203,7 @@ class _Report:
         self.seen = seen
         self.genesis = genesis_of(seen.config_maps)
         self.rows = parse_rows(data_of(seen.config_maps, NODES).get("nodes", ""))
+        self.parts = parts(data_of(seen.config_maps, NODES))
         self.started = data_of(seen.config_maps, STARTED)
         self.pods = {pod["metadata"]["name"]: pod for pod in seen.pods}
         self.groups = [self._group(workload) for workload in seen.workloads]
@@ -159,8 +216,11 @@ class _Report:
             else {v["address"]: v["power"] for v in self.genesis_power.values()}
         )
         self.compared = self._common_height()
+        self.chain = Chain(self.genesis, self.answers, self.compared, seen.geneses)
+        self.troubles: dict[str, Trouble] = {}
         self.reasons: list[str] = []
         self.notes: list[str] = []
+        self.steps: list[str] = []
 
     def build(self) -> Json:
         nodes = [self._node(name) for name in self._names()]
@@ -174,6 +234,7 @@ class _Report:
             "exists": bool(seen.workloads),
             "healthy": not self.reasons,
             "reasons": self.reasons,
+            "next": self.steps,
             "notes": self.notes,
             "chain_id": self.genesis["chain_id"] if self.genesis else None,
             "height": max(heights, default=0),
@@ -186,6 +247,7 @@ class _Report:
                 "exists": seen.namespace is not None,
                 "made": labels.get(MANAGED[0]) == MANAGED[1],
                 "phase": (seen.namespace or {}).get("status", {}).get("phase"),
+                "held_by": holders_of(seen.namespace or {}),
                 "pod_security": labels.get("pod-security.kubernetes.io/enforce", ""),
             },
             "groups": self.groups,
@@ -226,9 +288,11 @@ class _Report:
             "outdated": [
                 pod["metadata"]["name"]
                 for pod in self.seen.pods
-                if revision
-                and pod["metadata"]["labels"].get(GROUP_LABEL) == name
-                and pod["metadata"]["labels"].get("controller-revision-hash") != revision
+                if pod["metadata"]["labels"].get(GROUP_LABEL) == name
+                and (
+                    (revision and pod["metadata"]["labels"].get("controller-revision-hash") != revision)
+                    or self._reads_otherwise(pod)
+                )
             ],
             "ephemeral": not data,
             "volume_size": data.get("resources", {}).get("requests", {}).get("storage"),
@@ -242,6 +306,14 @@ class _Report:
                 None,
             ),
         }
+
+    def _reads_otherwise(self, pod: Json) -> bool:
+        """Whether its row, or what it has of its own, has changed since it started: its first container tells."""
+        for status in (pod.get("status") or {}).get("initContainerStatuses") or []:
+            read = (status.get("state") or {}).get("terminated") or {}
+            if status["name"] == "tm-gen-validator" and read.get("exitCode") == 0 and read.get("message"):
+                return str(read["message"]).strip() != self.parts.get(pod["metadata"]["name"])
+        return False
 
     def _names(self) -> list[str]:
         def by_ordinal(name: str) -> tuple[str, int]:
@@ -294,6 +366,7 @@ class _Report:
             "peers": int(answer.net_info["n_peers"]) if answer else None,
             "peers_expected": len(linked),
             "peers_missing": missing,
+            "dials": list(row.peers) if row else [],
             "block_id": block.id if block else None,
             "app_hash": block.app_hash if block else None,
             "node_id": answer.node_id if answer else None,
@@ -306,9 +379,17 @@ class _Report:
             "age": self._age(pod),
             "machine": (pod or {}).get("spec", {}).get("nodeName"),
             "outdated": any(name in group["outdated"] for group in self.groups),
+            "state_lost": bool(pod and answer is None and state_lost(pod)),
         }
-        node["reason"] = self._reason(name, node, answer)
-        return node
+        trouble = self.troubles[name] = self._trouble(name, node, answer)
+        lines = trouble.log or telling(self.seen.logs.get(name, ""))
+        return {
+            **node,
+            "reason": trouble.reason or self._state_of(name, node),
+            "log": list(lines),
+            "next": remedy("\n".join(lines)) or trouble.next,
+            "lasting": trouble.lasting,
+        }
 
     @staticmethod
     def _phase(pod: Json | None) -> str:
@@ -334,58 +415,32 @@ class _Report:
         ids = {peer["node_info"]["id"] for peer in answer.net_info.get("peers") or []}
         return linked, [other for other in linked if other in self.rows and self.rows[other].node_id not in ids]
 
-    def _reason(self, name: str, node: Json, answer: NodeAnswer | None) -> str:
+    def _trouble(self, name: str, node: Json, answer: NodeAnswer | None) -> Trouble:
+        if name not in self.expected:
+            return Trouble()
+        if answer:
+            return fault_of(name, node, self.chain)
+        group = name.rpartition("-")[0]
+        replicas = next((item["replicas"] for item in self.groups if item["name"] == group), 0)
+        pod, seen = self.pods.get(name), self.seen
+        around = Around(seen.claims, seen.events, seen.machines, seen.quotas, seen.growing)
+        if pod is None:
+            absent = Trouble(
+                "the pod does not exist yet", f"see what its StatefulSet says: kubectl describe statefulset {group}"
+            )
+            return workload_trouble(group, replicas, around) or absent
+        silent = Trouble(
+            str(seen.answers.get(name) or "does not answer"), f"make logs NODE={name} shows more", container="tm"
+        )
+        return pod_trouble(pod, replicas, around) or silent
+
+    def _state_of(self, name: str, node: Json) -> str:
+        """What is worth knowing of a node that is not at fault."""
         if name not in self.expected:
             return "scaled away" if self.groups else "no StatefulSet runs it"
-        pod = self.pods.get(name)
-        if answer is None:
-            trouble = pod_trouble(pod, self.seen.claims, self.seen.events) if pod else self._no_pod(name)
-            return trouble or str(self.seen.answers.get(name) or "does not answer")
-        return self._fault_of(name, node, answer) or self._state_of(node)
-
-    def _no_pod(self, name: str) -> str:
-        group = name.rpartition("-")[0]
-        return workload_trouble(group, self.seen.events) or "the pod does not exist yet"
-
-    def _fault_of(self, name: str, node: Json, answer: NodeAnswer) -> str:
-        """What is wrong with a node that answers, or nothing."""
-        chain_id = answer.status["node_info"]["network"]
-        if self.genesis and chain_id != self.genesis["chain_id"]:
-            return f"runs chain {chain_id}, the genesis says {self.genesis['chain_id']}"
-        expected = node["node_id_expected"]
-        if expected and node["node_id"] != expected:
-            return f"reports node id {node['node_id']}, its key's is {expected}: it did not start with its own keys"
-        twins = [
-            other
-            for other, theirs in self.answers.items()
-            if other != name and (theirs.node_id == answer.node_id or theirs.address == answer.address)
-        ]
-        if twins:
-            return f"has the same key as {', '.join(sorted(twins))}: stop one of them at once"
-        ours = self.genesis_power.get(name)
-        if ours and ours["address"] and answer.address != ours["address"]:
-            return f"signs as {answer.address}, the genesis says {ours['address']}"
-        for key, what in (("block_id", "block"), ("app_hash", "app hash")):
-            values = Counter(
-                getattr(a.blocks[self.compared], key.removeprefix("block_"))
-                for a in self.answers.values()
-                if self.compared in a.blocks
-            )
-            if node[key] and len(values) > 1:
-                common, holders = values.most_common(1)[0]
-                if node[key] != common:
-                    return (
-                        f"{what} {node[key][:12]}… at height {self.compared}, where {holders} nodes hold {common[:12]}…"
-                    )
-        if node["peers_expected"] and not node["peers"]:
-            return f"no peers, of {node['peers_expected']}"
-        return ""
-
-    def _state_of(self, node: Json) -> str:
-        """What is worth knowing of a node that is not at fault."""
         if node["catching_up"] and not self._first_block_ahead():
             return f"catching up at height {node['height']}"
-        if node["peers_missing"]:
+        if node["peers_missing"] and (node["age"] or 0) >= DIALLING:
             return f"no connection to {', '.join(node['peers_missing'])}"
         return ""
 
@@ -396,43 +451,62 @@ class _Report:
 
     def _power(self, nodes: Sequence[Json]) -> Json:
         total = sum(self.power.values())
-        online = sum(node["power"] for node in nodes if node["answers"] and not node["catching_up"])
+        # Two nodes with one key have its power once.
+        voting = {node["address"]: node["power"] for node in nodes if node["answers"] and not node["catching_up"]}
+        online = sum(voting.values())
         needed = total * 2 // 3 + 1
         return {"total": total, "online": online, "needed": needed, "short": max(0, needed - online) if total else 0}
 
     def _judge(self, nodes: Sequence[Json], power: Json) -> None:
         seen = self.seen
         if seen.namespace is None:
-            self.reasons.append(f"there is no namespace {seen.network}")
+            self._blame(f"there is no namespace {seen.network}", "make create makes it")
+            return
+        if (seen.namespace.get("status") or {}).get("phase") == "Terminating":
+            held = holders_of(seen.namespace)
+            self._blame(
+                f"the namespace {seen.network} is being deleted{f' ({held})' if held else ''}",
+                "run create again when it is gone; what has a finalizer waits for whoever set it",
+            )
             return
         if not seen.workloads:
-            self.reasons.append(f"no network runs in namespace {seen.network}")
+            self._blame(f"no network runs in namespace {seen.network}", "make create makes one")
             return
         if not self.expected:
             self.reasons.append("every node is scaled away: kubectl scale, or create with mintnet_confirm, starts them")
             return
         running = [node for node in nodes if node["name"] in self.expected]
+        steps: dict[str, list[str]] = {}
         for node in running:
-            if not node["answers"] or self._fault_of(node["name"], node, self.answers[node["name"]]):
+            if self.troubles[node["name"]]:
                 self.reasons.append(f"{node['name']}: {node['reason']}")
+                steps.setdefault(node["next"].replace(node["name"], "\0"), []).append(node["name"])
             elif node["reason"]:
                 self.notes.append(f"{node['name']}: {node['reason']}")
+        for step, names in steps.items():
+            # The same for several nodes is said once, with the first of them in its commands.
+            self.steps.append(f"{', '.join(names)}: {step.replace(chr(0), names[0])}")
         self._judge_blocks(running, power)
         away = [node["name"] for node in nodes if node["name"] not in self.expected]
         if away:
             self.notes.append(f"scaled away: {', '.join(away)}")
         outdated = [name for group in self.groups for name in group["outdated"]]
         if outdated:
-            self.notes.append(
-                f"{', '.join(outdated)} run an older revision: delete these pods one by one (kubectl delete pod), "
-                "each only when the one before has caught up"
-            )
+            self.notes.append(f"{', '.join(outdated)} run an older revision: create replaces them one by one")
+
+    def _blame(self, reason: str, step: str) -> None:
+        self.reasons.append(reason)
+        self.steps.append(step)
 
     def _judge_blocks(self, running: Sequence[Json], power: Json) -> None:
         if any(node["answers"] for node in running) and power["short"]:
-            self.reasons.append(
+            silent = [node["name"] for node in running if node["power"] and not node["answers"]]
+            self._blame(
                 f"the quorum is short by {power['short']} power: {power['online']} of {power['total']} online, "
-                f"more than two thirds ({power['needed']}) are needed"
+                f"more than two thirds ({power['needed']}) are needed",
+                f"bring back validators that hold {power['short']} of power or more"
+                + (f", of {', '.join(silent)}" if silent else "")
+                + ": until then no block is made",
             )
             return
         if not self.answers:
@@ -444,11 +518,9 @@ class _Report:
 
     def _late(self) -> str:
         """Why the newest block is too old, judged by how fast the last ones came."""
-        times = sorted({b.time for a in self.answers.values() for b in a.blocks.values()})
-        gaps = [(after - before).total_seconds() for before, after in pairwise(times)]
-        patience = max(timedelta(seconds=30), timedelta(seconds=10 * median(gaps)) if gaps else timedelta())
-        age = self.seen.now - times[-1]
-        return f"no block for {int(age.total_seconds())} s" if age > patience else ""
+        newest = max(b.time for a in self.answers.values() for b in a.blocks.values())
+        age = self.seen.now - newest
+        return f"no block for {int(age.total_seconds())} s" if age > self.chain.patience else ""
 
 
 def summary(network: Json) -> str:

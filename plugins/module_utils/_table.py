@@ -93,4 +93,6 @@ def _verdict(network: Json) -> list[str]:
     lines = [line("notes", "\n".join(network["notes"]))] if network["notes"] else []
     if network["not_verified"]:
         lines.append(line("unknown", "\n".join(network["not_verified"])))
-    return [*lines, line("verdict", verdict)]
+    logs = [f"{node['name']}: {row}" for node in network["nodes"] for row in node["log"] if row not in node["reason"]]
+    told = {"log": "\n".join(logs), "next": "" if network["healthy"] else "\n".join(network["next"])}
+    return [*lines, line("verdict", verdict), *(line(label, text) for label, text in told.items() if text)]

@@ -4,7 +4,7 @@
 """Every fault of a run's variables at once: unknown names, wrong types, values that no role can use.
 
 Types come from the roles' argument specifications; what a type cannot say stands in ``CHECKS`` (one variable) and
-``RELATIONS`` (several). Text for the user says what is allowed and never shows a secret.
+``RELATIONS`` (several, in _relations). Text for the user says what is allowed and never shows a secret.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import inspect
-import ipaddress
 import itertools
 import math
 import re
@@ -22,7 +21,7 @@ from pathlib import Path
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.yaml import yaml_load
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config, _genesis
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _genesis
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._checks import (
     LONGEST,
     QUANTITY,
@@ -34,15 +33,15 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._checks import 
     resources,
     subnet,
 )
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._go import MAX_INT64, nanoseconds, time_text
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines_plan import FIRST_ADDRESS
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_types import type_named
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
     LINES,
     is_label,
     line_of,
     nearest,
 )
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._relations import RELATIONS
 
 Spec = Mapping[str, t.Any]
 # It gives what the value must be, or None where it is that.
@@ -326,8 +325,20 @@ def _is_positive(value: str) -> bool:
     return match is not None and float(match[1]) > 0
 
 
+def sha256(value: str) -> str | None:
+    return None if re.fullmatch("[0-9a-f]{64}", value) else "a SHA-256 as 64 lower-case hexadecimal digits"
+
+
 def image(value: str) -> str | None:
     return None if _IMAGE.fullmatch(value) else "an image reference, such as cometbft/cometbft:v0.40.0"
+
+
+def key_type(value: str) -> str | None:
+    try:
+        type_named(value)
+    except ValueError as error:
+        return f"a type of keys: {error}"
+    return None
 
 
 MOST_MACHINES = 1000
@@ -349,6 +360,9 @@ CHECKS: dict[str, Check] = {
     "cometbft_nodes": at_least(1, _genesis.MAX_VALIDATORS),
     "cometbft_validators": at_least(1, _genesis.MAX_VALIDATORS),
     "cometbft_power": between(1, _genesis.MAX_TOTAL_POWER),
+    "cometbft_key_type": or_empty(key_type),
+    "cometbft_genesis_sha256": or_empty(sha256),
+    "cometbft_app_state_src": or_empty(file),
     "cometbft_block_time": duration,
     "cometbft_genesis_time": or_empty(time),
     "cometbft_initial_height": between(1, MAX_INT64),
@@ -384,103 +398,6 @@ CHECKS: dict[str, Check] = {
 }
 
 
-def few_enough_validators(cometbft_validators: int, cometbft_nodes: int) -> list[str]:
-    if cometbft_validators <= cometbft_nodes:
-        return []
-    return [f"cometbft_validators = {cometbft_validators}: must be at most cometbft_nodes, which is {cometbft_nodes}"]
-
-
-def total_power(cometbft_power: int, cometbft_validators: int) -> list[str]:
-    most = _genesis.MAX_TOTAL_POWER // cometbft_validators
-    if cometbft_power <= most:
-        return []
-    return [f"cometbft_power = {cometbft_power}: must be at most {most} for each of {cometbft_validators} validators"]
-
-
-def sound_configuration(cometbft_version: str, cometbft_config: Mapping[str, t.Any]) -> list[str]:
-    try:
-        _config.render(cometbft_version, cometbft_config, proxy_app="kvstore")
-    except FaultsError as error:
-        return [f"cometbft_config.{fault}" for fault in error.faults]
-    return []
-
-
-def sound_genesis(
-    cometbft_version: str, cometbft_validators: int, cometbft_consensus_params: Mapping[str, t.Any]
-) -> list[str]:
-    validators = [{"name": str(number)} for number in range(cometbft_validators)]
-    try:
-        _genesis.request(
-            version=cometbft_version,
-            chain_id="checked-apart",
-            validators=validators,
-            power=1,
-            consensus_params=cometbft_consensus_params,
-            allow_pending=True,
-        )
-    except FaultsError as error:
-        return [f"cometbft_{fault}" for fault in error.faults]
-    return []
-
-
-def context_or_kubeadm(mintnet_provider: str, mintnet_context: str) -> list[str]:
-    if mintnet_provider != "kubeadm" or not mintnet_context:
-        return []
-    return [
-        f"mintnet_context = {mintnet_context!r}: contradicts mintnet_provider = kubeadm, which makes a context of its "
-        "own; leave one of them out"
-    ]
-
-
-def one_pod_subnet(cni_pod_subnet: str, kubeadm_pod_subnet: str) -> list[str]:
-    if cni_pod_subnet == kubeadm_pod_subnet:
-        return []
-    return [f"kubeadm_pod_subnet is {kubeadm_pod_subnet} and cni_pod_subnet is {cni_pod_subnet}: they must be the same"]
-
-
-def one_service_subnet(cni_service_subnet: str, kubeadm_service_subnet: str) -> list[str]:
-    if cni_service_subnet == kubeadm_service_subnet:
-        return []
-    return [
-        f"kubeadm_service_subnet is {kubeadm_service_subnet} and cni_service_subnet is {cni_service_subnet}: "
-        "they must be the same"
-    ]
-
-
-def room_for_machines(machines_count: int, machines_subnet: str) -> list[str]:
-    room = ipaddress.IPv4Network(machines_subnet).num_addresses - FIRST_ADDRESS - 2
-    if machines_count <= room:
-        return []
-    return [
-        f"machines_subnet = {machines_subnet!r}: has room for {room} machines, and mintnet_machines is {machines_count}"
-    ]
-
-
-def subnets_apart(machines_subnet: str, cni_pod_subnet: str, kubeadm_service_subnet: str) -> list[str]:
-    subnets = {
-        "machines_subnet": machines_subnet,
-        "cni_pod_subnet": cni_pod_subnet,
-        "kubeadm_service_subnet": kubeadm_service_subnet,
-    }
-    return [
-        f"{name} is {subnets[name]} and {other} is {subnets[other]}: they must not overlap"
-        for name, other in itertools.combinations(subnets, 2)
-        if ipaddress.IPv4Network(subnets[name]).overlaps(ipaddress.IPv4Network(subnets[other]))
-    ]
-
-
-# Each is asked when all of its parameters, which are names of variables, have values without a fault of their own.
-RELATIONS: tuple[Callable[..., list[str]], ...] = (
-    few_enough_validators,
-    total_power,
-    sound_configuration,
-    sound_genesis,
-    context_or_kubeadm,
-    one_pod_subnet,
-    one_service_subnet,
-    room_for_machines,
-    subnets_apart,
-)
 _PARAMETERS = {relation: tuple(inspect.signature(relation).parameters) for relation in RELATIONS}
 RELATED = frozenset(itertools.chain.from_iterable(_PARAMETERS.values()))
 

@@ -13,6 +13,7 @@ description:
   - Makes the genesis document out of validators and parameters, checks all of CometBFT's limits and more, and reports
     every fault in one message. The same input gives the same bytes on every machine.
   - It is stored in an immutable ConfigMap (O(namespace)) or in a file (O(path)), or only returned.
+  - A genesis that exists elsewhere (O(src)) is taken byte for byte, after the same checks.
   - A genesis that is stored is never changed. It is read back and compared; where it is another chain than the one
     asked for, the module fails and names each difference.
 author:
@@ -29,6 +30,8 @@ options:
   config_map:
     description:
       - Name of the ConfigMap; its key is C(genesis.json).
+      - A genesis of more than 1 MiB is compressed and cut into ConfigMaps named after it, which its keys
+        C(genesis.parts) and C(genesis.sha256) lead to.
       - The default is O(group) with C(-config) behind it.
     type: str
   group:
@@ -36,12 +39,25 @@ options:
     type: str
     default: tm
   labels:
-    description: Labels of the ConfigMap, set when it is made.
+    description: Labels of the ConfigMaps, set when they are made.
     type: dict
     default: {}
   path:
-    description: Path of the file. Its directory must exist.
+    description:
+      - Path of the file. Its directory must exist.
+      - With it the module works on the host, else on the controller; O(src) and O(app_state_src) are read there.
     type: path
+  src:
+    description:
+      - A genesis that exists, as the path of a file, or as a URL together with O(sha256).
+      - Its bytes are stored as they are, unless O(app_state_patch) asks for another app_state.
+      - It must keep all limits, and must have what other options ask for. What they do not ask for may be as it likes.
+    type: str
+  sha256:
+    description:
+      - SHA-256 that the text of O(src) must have. With a URL it is required.
+      - A genesis with this sum that is stored already is not fetched again.
+    type: str
   version:
     description:
       - Version of CometBFT, such as V(0.40.0), or its line, such as V("0.40").
@@ -56,18 +72,18 @@ options:
     description:
       - When the chain begins, as RFC 3339, such as V(2026-01-01T00:00:00Z).
       - The default is that of the stored genesis, else now, in whole seconds.
+      - Until then all nodes sleep, and do not answer. More than 90 days are refused, as a slip.
     type: str
   initial_height:
-    description: Height of the first block.
+    description: Height of the first block, which is 1 by default.
     type: int
-    default: 1
   validators:
     description:
       - The genesis validators, in their order. At most 10000, whose power is at most 1152921504606846975 in all.
-      - It may be empty only where O(app_state) lets the application name them.
+      - It may be empty only where O(app_state) lets the application name them, or with O(src).
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       name:
         description: Name for people to read.
@@ -91,24 +107,41 @@ options:
         description: Address of the key; it is checked if given.
         type: str
       power:
-        description: Voting power; O(power) by default.
+        description: Voting power; by default what O(powers) and O(power) say.
         type: int
   power:
     description: Voting power of each validator that names none of its own.
     type: int
     default: 10
+  powers:
+    description: Voting power of single validators, by their names. It goes before O(power).
+    type: dict
+    default: {}
   consensus_params:
     description:
       - Consensus parameters that differ from the defaults of O(version), in groups and with names as the genesis file
         has them, such as C(max_bytes) in C(block).
       - Numbers may be written as numbers or, as in the file, as strings.
       - The C(max_age_duration) in C(evidence) may be nanoseconds or a duration such as V(48h).
+      - The default of C(pub_key_types) in C(validator) is what types the validators' keys have.
     type: dict
     default: {}
   app_state:
     description:
       - What the application receives at the chain's first start.
       - Its members are sorted by name, so that their order in YAML does not count.
+    type: dict
+    default: {}
+  app_state_src:
+    description:
+      - Path of a JSON file with what O(app_state) would say. Only one of the two may be given.
+      - A number with more digits than a 64-bit floating point number keeps is refused.
+    type: path
+  app_state_patch:
+    description:
+      - A JSON merge patch (RFC 7396) over O(app_state), over O(app_state_src), or over what O(src) has.
+      - Members are laid over those that are there; null removes one, and lists are replaced as a whole.
+      - Over O(src) this writes the document anew, so that its bytes and its SHA-256 are others than those of O(src).
     type: dict
     default: {}
 attributes:
@@ -124,7 +157,8 @@ seealso:
   - module: mintnet.kubernetes.cometbft_keys
   - module: mintnet.kubernetes.cometbft_config
 notes:
-  - A ConfigMap holds at most 1 MiB, which is enough for about 3500 validators.
+  - A ConfigMap holds at most 1 MiB, which is enough for about 3500 validators. Up to 32 more hold what is larger, in
+    compressed form. Each node keeps the genesis in memory, which counts towards its limit.
 """
 
 EXAMPLES = r"""
@@ -160,6 +194,30 @@ EXAMPLES = r"""
 - name: Compare this with the other operators
   ansible.builtin.debug:
     var: genesis.sha256
+
+- name: A state from a file, with one account more and one less
+  mintnet.kubernetes.cometbft_genesis:
+    chain_id: together-2
+    version: 0.40.0
+    genesis_time: "2026-01-01T12:00:00Z"
+    validators:
+      - name: alice
+        pub_key:
+          type: tendermint/PubKeyEd25519
+          value: UjxDQgVTlHJOZ7axpMl/iczMIJXiQpFxCFjwKGvzYqE=
+    app_state_src: ~/app_state.json
+    app_state_patch:
+      accounts:
+        carol: 5
+        mallory:
+
+- name: Take the genesis of a chain that others have begun
+  mintnet.kubernetes.cometbft_genesis:
+    path: ~/taken.json
+    src: ~/genesis.json
+    sha256: "{{ genesis.sha256 }}"
+    chain_id: together-1
+    version: 0.38.25
 """
 
 RETURN = r"""
@@ -173,6 +231,19 @@ sha256:
   returned: success
   type: str
   sample: 8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca12020c923adc6c92
+config_maps:
+  description:
+    - The ConfigMaps that hold the genesis, or would in check mode; pods need all of them. It is only O(config_map)
+      for a genesis of up to 1 MiB, and empty without O(namespace).
+  returned: success
+  type: list
+  elements: str
+  sample: [tm-config]
+starts_in:
+  description: Seconds for which a node that starts now waits for RV(genesis_time); 0 where that is past.
+  returned: success
+  type: int
+  sample: 0
 chain_id:
   description: Name of the chain.
   returned: success
@@ -209,32 +280,78 @@ validators:
       sample: 10
 """
 
-import hashlib
 import typing as t
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _cluster
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis import Request, Store, request, settle
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import compose
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis import Request, request, waits
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_file import existing
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_settle import Store, settle, sha256
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_source import is_url, load, read_text
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_stores import ConfigMap, File
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import nearest
+
+#: A clock that is a little behind the nodes' is not worth a word.
+WORTH_SAYING = 60
 
 
-def _request(params: dict[str, t.Any], check_mode: bool) -> Request:
+def _request(params: dict[str, t.Any], check_mode: bool, store: Store | None) -> Request:
+    src = params["src"]
+    faults: list[str] = []
+    file = params["app_state_src"]
+    app_state = compose(
+        params["app_state"],
+        read_text(f"reading the app_state {file}", file) if file else None,
+        None if src else params["app_state_patch"],
+        faults,
+    )
+    asked = {name: params[name] for name in ("version", "chain_id", "power", "consensus_params")}
+    asked["validators"] = _with_powers(params["validators"], params["powers"], faults)
+    if src:
+        return existing(
+            load(src, params["sha256"], store.read() if store and is_url(src) else None),
+            src,
+            **asked,
+            time=params["genesis_time"],
+            initial_height=params["initial_height"],
+            app_state=app_state,
+            app_state_patch=params["app_state_patch"],
+            faults=faults,
+        )
+    if params["sha256"]:
+        faults.append("sha256: there is no src that it could belong to")
+    height = params["initial_height"]
     return request(
-        version=params["version"],
-        chain_id=params["chain_id"],
-        validators=params["validators"],
-        power=params["power"],
+        **asked,
         time=params["genesis_time"],
-        initial_height=params["initial_height"],
-        consensus_params=params["consensus_params"],
-        app_state=params["app_state"],
+        initial_height=1 if height is None else height,
+        app_state=app_state,
         allow_pending=check_mode,
+        faults=faults,
     )
 
 
-def _store(params: dict[str, t.Any]) -> Store | None:
+def _with_powers(
+    validators: list[dict[str, t.Any]], powers: dict[str, t.Any], faults: list[str]
+) -> list[dict[str, t.Any]]:
+    names = [item["name"] for item in validators]
+    for name, power in powers.items():
+        if name not in names:
+            faults.append(f"powers.{name}: there is no validator of this name{nearest(name, names)}")
+        if isinstance(power, bool) or not str(power).isdecimal():
+            faults.append(f"powers.{name}: {power!r} is no whole number")
+    if faults:
+        return validators
+    return [
+        {**item, "power": int(powers[item["name"]])} if item["power"] is None and item["name"] in powers else item
+        for item in validators
+    ]
+
+
+def _store(params: dict[str, t.Any]) -> ConfigMap | File | None:
     if params["path"] is not None:
         return File(Path(params["path"]))
     if params["namespace"] is not None:
@@ -245,23 +362,40 @@ def _store(params: dict[str, t.Any]) -> Store | None:
 
 
 def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    asked = _request(params, check_mode)
     store = _store(params)
+    asked = _request(params, check_mode, store)
     outcome = settle(store, asked, dry_run=check_mode)
-    validators = outcome.genesis.validators if outcome.genesis else asked.validators
-    after = outcome.after
+    genesis, after = outcome.genesis, outcome.after
+    time = genesis.time if genesis else asked.time
+    starts_in = int(waits(time).total_seconds()) if time else 0
+    warnings = list(asked.warnings)
+    if starts_in > WORTH_SAYING:
+        warnings.append(
+            f"the chain begins at {time}: nodes that start now sleep for {_span(starts_in)}, without an answer"
+        )
     return {
         "changed": store is not None and outcome.before is None,
         "genesis": after,
-        "sha256": None if after is None else hashlib.sha256(after.encode()).hexdigest(),
+        "sha256": None if after is None else sha256(after),
+        "config_maps": store.names(after or "") if isinstance(store, ConfigMap) else [],
         "chain_id": asked.chain_id,
-        "genesis_time": outcome.genesis.time if outcome.genesis else asked.time,
-        "validators": [validator.public for validator in validators],
+        "genesis_time": time,
+        "starts_in": starts_in,
+        "validators": [validator.public for validator in (genesis.validators if genesis else asked.validators)],
         "diff": {
             "before": outcome.before or "",
             "after": f"the genesis waits for the keys of {', '.join(asked.pending)}\n" if after is None else after,
         },
+        "warnings": warnings,
     }
+
+
+def _span(seconds: int) -> str:
+    minutes = seconds // 60
+    days, hours = minutes // 1440, minutes % 1440 // 60
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
 
 
 _PUB_KEY = {"type": {"type": "str", "required": True}, "value": {"type": "str", "required": True}}
@@ -279,14 +413,19 @@ SPEC: dict[str, t.Any] = {
         "group": {"type": "str", "default": "tm"},
         "labels": {"type": "dict", "default": {}},
         "path": {"type": "path"},
+        "src": {"type": "str"},
+        "sha256": {"type": "str"},
         "version": {"type": "str", "required": True},
         "chain_id": {"type": "str", "required": True},
         "genesis_time": {"type": "str"},
-        "initial_height": {"type": "int", "default": 1},
-        "validators": {"type": "list", "elements": "dict", "required": True, "options": _VALIDATOR},
+        "initial_height": {"type": "int"},
+        "validators": {"type": "list", "elements": "dict", "default": [], "options": _VALIDATOR},
         "power": {"type": "int", "default": 10},
+        "powers": {"type": "dict", "default": {}},
         "consensus_params": {"type": "dict", "default": {}},
         "app_state": {"type": "dict", "default": {}},
+        "app_state_src": {"type": "path"},
+        "app_state_patch": {"type": "dict", "default": {}},
     },
     "mutually_exclusive": [("namespace", "path")],
 }

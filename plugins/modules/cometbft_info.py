@@ -72,6 +72,11 @@ network:
       type: list
       elements: str
       sample: ["tm-3: no machine takes it: 0/1 nodes are available"]
+    next:
+      description: What to do about the reasons.
+      type: list
+      elements: str
+      sample: ["tm-3: ask for less with cometbft_resources, or add machines"]
     notes:
       description: What is worth knowing of a network that may be healthy all the same.
       type: list
@@ -105,9 +110,10 @@ network:
       description: The public facts of the genesis, or null where there is none yet.
       type: dict
     namespace:
-      description: Whether the namespace exists, whether we made it, its phase and its Pod Security standard.
+      description: Whether the namespace exists, whether we made it, its phase, what keeps it while it is
+        deleted, and its Pod Security standard.
       type: dict
-      sample: {exists: true, made: true, phase: Active, pod_security: restricted}
+      sample: {exists: true, made: true, phase: Active, held_by: "", pod_security: restricted}
     groups:
       description: The StatefulSets of the network.
       type: list
@@ -206,6 +212,19 @@ network:
           description: What is wrong with it or worth knowing.
           type: str
           sample: ""
+        log:
+          description: The lines at the end of its log that tell the cause, where something is wrong with it.
+          type: list
+          elements: str
+          sample: []
+        next:
+          description: What to do about it.
+          type: str
+          sample: ""
+        lasting:
+          description: Whether only somebody's doing ends what is wrong, so that it makes no sense to wait.
+          type: bool
+          sample: false
     not_verified:
       description: What the user of the context may not read.
       type: list

@@ -7,64 +7,132 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cometbft_keys
-short_description: Make the keys of CometBFT nodes where they are missing
+short_description: Make or bring the keys of CometBFT nodes where they are missing
 version_added: 1.0.0
 description:
-  - Makes a validator key and a node key (both ed25519) for each of many nodes in one call, byte for byte as CometBFT
-    writes them, and returns their public parts.
-  - The keys lie in a Kubernetes Secret (O(namespace)) or in a directory tree as C(cometbft testnet) lays it out
-    (O(directory)).
-  - A key that exists is read, checked and kept, whatever else is asked. Two runs at once never give a node two keys.
-  - A damaged key, one that does not fit its address or its public part, and one that two nodes share are errors.
+  - Makes a validator key and a node key for each of many nodes in one call, byte for byte as CometBFT writes them, or
+    takes over keys that exist elsewhere, and returns their public parts.
+  - The keys lie in Kubernetes Secrets (O(namespace)) or in a directory tree as C(cometbft testnet) lays it out
+    (O(directory)), all files with mode 0600. With neither of them there is only a plan, in check mode.
+  - A key that exists is read, checked and kept, whatever else is asked, unless O(regenerate) names it. Two runs at once
+    never give a node two keys.
+  - A damaged key, one that does not fit its address or its public part, one that two nodes share, and one that is not
+    what was asked for are errors.
   - Private parts are neither returned nor logged.
 author:
   - mintnet developers (@mintnet)
 extends_documentation_fragment:
   - mintnet.kubernetes.attributes
   - mintnet.kubernetes.cluster
+  - mintnet.kubernetes.keys
 options:
-  namespace:
-    description:
-      - Namespace of the Secret. It must exist.
-      - Exactly one of O(namespace) and O(directory) is needed.
-    type: str
-  secret:
-    description:
-      - Name of the Secret. Its data keys are C(NAME.priv_validator_key.json) and C(NAME.node_key.json).
-      - The default is O(group) with C(-keys) behind it.
-      - Data keys are only ever added to it, and only if it has not changed since it was read.
-    type: str
   labels:
-    description: Labels of the Secret, set when it is made.
+    description: Labels of the Secrets, set when they are made.
     type: dict
     default: {}
-  directory:
-    description:
-      - Path of the tree. Below it, each node has C(NAME/config/priv_validator_key.json), C(NAME/config/node_key.json)
-        and C(NAME/data/priv_validator_state.json), all with mode 0600.
-      - The sign state is written together with a new validator key only. Where a validator key exists without it, the
-        module fails, because a validator that forgets what it has signed may sign twice.
-    type: path
-  group:
-    description: Name of the group that the nodes belong to; O(count) numbers its nodes.
-    type: str
-    default: tm
-  count:
-    description:
-      - Number of nodes. They are named O(group) with C(-0), C(-1) and so on behind it.
-      - Exactly one of O(count) and O(nodes) is needed.
-    type: int
-  nodes:
-    description: Names of the nodes, each a DNS label.
-    type: list
-    elements: str
   validators:
     description:
       - Number of nodes that are genesis validators, counted from the first one; RV(validators) lists them.
       - All of them by default.
     type: int
-requirements:
-  - pynacl >= 1.5.0
+  version:
+    description:
+      - Version of CometBFT that the nodes run, for example V(0.40.0). A validator key of a type that it does not know
+        is refused.
+      - Without it every type is allowed.
+    type: str
+  key_type:
+    description:
+      - Type of the validator keys. Node keys are always of type V(ed25519).
+      - V(ed25519) and V(secp256k1) are known to all versions, V(secp256k1eth) and V(ml_dsa_65) to 0.40 only.
+        C(bls12_381) is not supported, because no binary that this collection installs is built with it.
+      - Where it is given, a validator key of another type that exists is an error. Where it is not, keys that are made
+        are of type V(ed25519).
+      - The genesis must allow the type, in C(consensus_params.validator.pub_key_types).
+    type: str
+  key_types:
+    description: Types of the validator keys of single nodes, by their names. They go before O(key_type).
+    type: dict
+    default: {}
+  sources:
+    description:
+      - Keys that are brought. What is not brought is made.
+      - A key that is brought is checked like one that exists. Where the place holds another one, that is an error
+        unless O(regenerate) names the other one.
+      - A validator key that has signed blocks must not be used in two places, and not without its sign state. In
+        O(directory) a sign state that lies there already is kept, else a fresh one is written.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      node:
+        description: Name of the node.
+        type: str
+        required: true
+      validator_key:
+        description: Text of the file C(priv_validator_key.json).
+        type: json
+      validator_key_file:
+        description:
+          - Path of this file on the controller. It is looked for as C(src) of M(ansible.builtin.copy) is, and decrypted
+            if it is encrypted with Ansible Vault.
+        type: str
+      validator_key_entry:
+        description: Data key of O(sources[].secret) that holds this file.
+        type: str
+      node_key:
+        description: Text of the file C(node_key.json).
+        type: json
+      node_key_file:
+        description: Path of this file on the controller, found and decrypted like O(sources[].validator_key_file).
+        type: str
+      node_key_entry:
+        description: Data key of O(sources[].secret) that holds this file.
+        type: str
+      secret:
+        description: Name of a Secret that holds keys. It is only read.
+        type: str
+      secret_namespace:
+        description: Namespace of O(sources[].secret). The default is O(namespace).
+        type: str
+      pub_key:
+        description:
+          - Public part of a validator key that somebody else keeps, for example a remote signer. It is what
+            C(cometbft show-validator) prints.
+          - No validator key is stored for this node.
+        type: dict
+  seed:
+    description:
+      - Makes all keys that are not brought from this text and the node's name, so that they are the same everywhere.
+      - Whoever knows the text has the private keys. It is for tests only, and refused without O(insecure).
+      - It is not kept secret by this module.
+    type: str
+  insecure:
+    description: Allows O(seed). RV(insecure) lists the nodes concerned.
+    type: bool
+    default: false
+  regenerate:
+    description:
+      - Keys that are to be replaced, each named by what it is known by, so that a second run does not replace it again.
+      - The old key is kept as a dated backup, in O(directory) beside the file, else in a Secret with C(-replaced)
+        behind the name of O(secret).
+      - The new key is the one in O(sources) if there is one. Else it is made, of the type that O(key_type) or
+        O(key_types) says or the old one has.
+      - The sign state stays as it is. A node that runs uses its new key after its next start.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      node:
+        description: Name of the node.
+        type: str
+        required: true
+      address:
+        description: Address of its validator key that is to be replaced.
+        type: str
+      node_id:
+        description: Its node id, if its node key is to be replaced.
+        type: str
 attributes:
   check_mode:
     support: full
@@ -77,10 +145,15 @@ attributes:
   idempotent:
     support: full
 seealso:
+  - module: mintnet.kubernetes.cometbft_keys_info
   - module: mintnet.kubernetes.cometbft_genesis
   - module: mintnet.kubernetes.cometbft_config
 notes:
-  - One Secret holds at most 1 MiB, which is enough for about 2000 nodes.
+  - Exactly one of O(count) and O(nodes) is needed.
+  - In O(directory) the sign state is written together with a new validator key only. Where a validator key exists
+    without it, the module fails, because a validator that forgets what it has signed may sign twice.
+  - Keys of type V(ml_dsa_65) are made by a library in plain Python, which does not hide from others on the same machine
+    how long it computes. Where that matters, bring a key that was made elsewhere.
 """
 
 EXAMPLES = r"""
@@ -110,6 +183,50 @@ EXAMPLES = r"""
     nodes:
       - node0
       - node1
+
+- name: Validators with other types of keys
+  mintnet.kubernetes.cometbft_keys:
+    directory: ~/mixed
+    version: 0.40.0
+    count: 4
+    key_type: secp256k1
+    key_types:
+      tm-2: ml_dsa_65
+      tm-3: secp256k1eth
+
+- name: Bring the keys of tm-0 (files that may be encrypted with Ansible Vault) and make those of tm-1
+  mintnet.kubernetes.cometbft_keys:
+    directory: ~/brought
+    count: 2
+    sources:
+      - node: tm-0
+        validator_key_file: alice/priv_validator_key.json
+        node_key_file: alice/node_key.json
+
+- name: A validator whose key a remote signer keeps
+  mintnet.kubernetes.cometbft_keys:
+    directory: ~/signer
+    count: 1
+    sources:
+      - node: tm-0
+        pub_key:
+          type: tendermint/PubKeyEd25519
+          value: UjxDQgVTlHJOZ7axpMl/iczMIJXiQpFxCFjwKGvzYqE=
+
+- name: Keys that are the same in every run of a test, and no secret
+  mintnet.kubernetes.cometbft_keys:
+    directory: ~/reproducible
+    count: 4
+    seed: my test
+    insecure: true
+
+- name: A new validator key for one node; the old one is kept beside it
+  mintnet.kubernetes.cometbft_keys:
+    directory: ~/reproducible
+    count: 4
+    regenerate:
+      - node: tm-2
+        address: 3472700F867BE4F0EE371BB8F7510725EAF6127F
 """
 
 RETURN = r"""
@@ -137,6 +254,10 @@ nodes:
       sample:
         type: tendermint/PubKeyEd25519
         value: UjxDQgVTlHJOZ7axpMl/iczMIJXiQpFxCFjwKGvzYqE=
+    key_type:
+      description: Type of its validator key.
+      type: str
+      sample: ed25519
     node_id:
       description: Id by which its peers know it, the address of its node key.
       type: str
@@ -168,49 +289,72 @@ would_create:
   elements: str
   sample:
     - tm-0
+regenerated:
+  description: Keys that this run has replaced.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    node:
+      description: Name of the node.
+      type: str
+      sample: tm-2
+    replaced:
+      description: Address or node id of the old key.
+      type: str
+      sample: E74FBE24164CFC4F88E311C3AC92E63D0DC310D8
+    backup:
+      description: Where the old key is now.
+      type: str
+      sample: tm-2/config/priv_validator_key.json.E74FBE24164CFC4F88E311C3AC92E63D0DC310D8.20260101T120000Z
+would_regenerate:
+  description: Keys that would be replaced, as in RV(regenerated), without a backup.
+  returned: in check mode
+  type: list
+  elements: dict
+  sample:
+    - node: tm-2
+      replaced: E74FBE24164CFC4F88E311C3AC92E63D0DC310D8
+insecure:
+  description: Names of the nodes with a key that was made from O(seed). They must never guard anything of value.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+secrets:
+  description: Names of the Secrets that hold the keys, in their order.
+  returned: when O(namespace) is given
+  type: list
+  elements: str
+  sample:
+    - tm-keys
 """
 
+import functools
 import typing as t
-from collections import Counter
-from pathlib import Path
 
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _cluster
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _key_request, _key_sources
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_places import Directory, Secret
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._keys import NodeKeys, Place, ensure
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_ensure import NodeKeys, Outcome, ensure
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_secret import Secret, read_secret
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import is_label
 
 
-def _names(params: dict[str, t.Any]) -> list[str]:
-    """The nodes' names; every fault of what was asked in one error."""
+def _asked(params: dict[str, t.Any]) -> _key_sources.Request:
+    """What was asked; every fault of it in one error."""
     faults: list[str] = []
-    names: list[str] = params["nodes"] or []
-    if params["count"] is not None:
-        if params["count"] < 1:
-            faults.append(f"count is {params['count']}, at least 1 is needed")
-        names = [f"{params['group']}-{number}" for number in range(params["count"])]
+    names = _key_request.names_of(params, faults)
     if params["validators"] is not None and not 0 <= params["validators"] <= len(names):
         faults.append(f"validators is {params['validators']}, there are {len(names)} nodes")
-    faults += [
-        f"node {name} is there twice" for name in sorted({name for name, times in Counter(names).items() if times > 1})
-    ]
-    faults += [
-        f"{name!r} is no name for a node: at most 63 lower-case letters, digits and dashes"
-        for name in names
-        if not is_label(name)
-    ]
+
+    @functools.cache
+    def read(namespace: str, secret: str) -> t.Mapping[str, t.Any] | None:
+        return read_secret(_key_request.connect(params), namespace, secret)
+
+    asked = _key_sources.request(params, names, read, faults)
     if faults:
-        raise FaultsError("checking what was asked", faults)
-    return names
-
-
-def _place(params: dict[str, t.Any]) -> Place:
-    if params["directory"] is not None:
-        return Directory(Path(params["directory"]))
-    api = Api(_cluster.connect(params["kubeconfig"], params["context"]))
-    return Secret(api, params["namespace"], params["secret"] or f"{params['group']}-keys", params["labels"])
+        raise FaultsError(_key_request.CHECKING, faults)
+    return asked
 
 
 def _lines(nodes: list[NodeKeys]) -> str:
@@ -222,40 +366,60 @@ def _lines(nodes: list[NodeKeys]) -> str:
     )
 
 
-def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    names = _names(params)
-    outcome = ensure(_place(params), names, dry_run=check_mode)
-    validators = len(names) if params["validators"] is None else params["validators"]
-    nodes = [{**node.public, "validator": number < validators} for number, node in enumerate(outcome.after)]
+def _difference(outcome: Outcome, check_mode: bool) -> dict[str, str]:
     after = _lines(outcome.after)
     if check_mode:
         after += "".join(f"{name}: missing keys would be made\n" for name in outcome.made)
+        after += "".join(f"{old.entry.node}: {old.old_id} would be replaced\n" for old in outcome.replaced)
+    return {"before": _lines(outcome.before), "after": after}
+
+
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    asked = _asked(params)
+    place = _key_request.place_of(params, params["labels"])
+    outcome = ensure(place, asked.wanted, dry_run=check_mode)
+    names = asked.wanted.names
+    validators = len(names) if params["validators"] is None else params["validators"]
+    nodes = [
+        {
+            **node.public,
+            "key_type": node.validator.type.name if node.validator else None,
+            "validator": number < validators,
+        }
+        for number, node in enumerate(outcome.after)
+    ]
+    regenerated = [{"node": old.entry.node, "replaced": old.old_id} for old in outcome.replaced]
     result: dict[str, t.Any] = {
-        "changed": bool(outcome.made),
+        "changed": bool(outcome.made or outcome.replaced),
         "nodes": nodes,
         "validators": [{key: node[key] for key in ("name", "address", "pub_key")} for node in nodes[:validators]],
         "created": [] if check_mode else outcome.made,
-        "diff": {"before": _lines(outcome.before), "after": after},
+        "regenerated": [],
+        "insecure": asked.insecure,
+        "diff": _difference(outcome, check_mode),
     }
     if check_mode:
-        result["would_create"] = outcome.made
+        result |= {"would_create": outcome.made, "would_regenerate": regenerated}
+    else:
+        result["regenerated"] = [
+            {**shown, "backup": old.backup} for shown, old in zip(regenerated, outcome.replaced, strict=True)
+        ]
+    if isinstance(place, Secret):
+        result["secrets"] = place.secrets
+    if asked.insecure:
+        result["warnings"] = [f"keys made from a seed are no secret: {len(asked.insecure)} nodes have them"]
     return result
 
 
 SPEC: dict[str, t.Any] = {
     "argument_spec": {
-        **_cluster.ARGUMENT_SPEC,
-        "namespace": {"type": "str"},
-        "secret": {"type": "str", "no_log": False},
+        **_key_request.ARGUMENT_SPEC,
+        **_key_sources.SPEC,
         "labels": {"type": "dict", "default": {}},
-        "directory": {"type": "path"},
-        "group": {"type": "str", "default": "tm"},
-        "count": {"type": "int"},
-        "nodes": {"type": "list", "elements": "str"},
         "validators": {"type": "int"},
     },
     "mutually_exclusive": [("namespace", "directory"), ("count", "nodes")],
-    "required_one_of": [("namespace", "directory"), ("count", "nodes")],
+    "required_one_of": [("count", "nodes")],
 }
 
 

@@ -14,7 +14,11 @@ description:
   - Where the network makes no empty blocks and rests, it sends a transaction of its own.
   - Writes down, in the ConfigMap C(tm-started), which validators have started, because one that lost its volume
     may not vote again.
-  - When the time is over it fails with a diagnosis of each node.
+  - When the time is over it fails with a diagnosis of each node, the telling lines of logs, and what to do.
+  - It fails earlier where a node has been for 30 seconds in a state that only somebody's doing ends, such as an image
+    that does not exist or is for another kind of machine, more than the machines or a quota can give, or a storage
+    class that is not there.
+  - An API server that does not answer is waited for within the time.
   - It is run by an action plugin on the controller, so it needs no connection.
 author:
   - mintnet developers (@mintnet)
@@ -26,6 +30,11 @@ options:
     description: Name of the network, which is that of its namespace.
     type: str
     required: true
+  validators:
+    description: Names of the validators, which a check run needs to know who would be written down.
+    type: list
+    elements: str
+    default: []
   wait_timeout:
     description: How many seconds to wait.
     type: float
@@ -38,7 +47,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - In check mode nothing is sent and nothing is written down.
+      - In check mode it looks once, and tells which of O(validators) would be written down.
   diff_mode:
     support: none
   idempotent:
@@ -56,9 +65,33 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+recorded:
+  description: Names of the validators that were written down as started, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [tm-0, tm-1]
 network:
   description: What was seen last, as M(mintnet.kubernetes.cometbft_info) returns it.
   returned: always, as soon as something was seen
   type: dict
   sample: {network: mintnet, healthy: true, height: 3}
+why:
+  description: Why the network is not ready, what several nodes suffer from said once for all of them.
+  returned: on failure
+  type: list
+  elements: str
+  sample: ["waiting 9 s for the network mintnet (3 of 4 running)", "tm-3: no machine takes it: 0/1 nodes are available"]
+log:
+  description: Lines of the nodes' logs that tell the cause, each with the node's name.
+  returned: on failure
+  type: list
+  elements: str
+  sample: ["tm-1: panic: disk quota exceeded"]
+next:
+  description: What to do about it.
+  returned: on failure
+  type: list
+  elements: str
+  sample: ["tm-3: ask for less with cometbft_resources, or add machines"]
 """

@@ -100,7 +100,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _kubeconfig
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import system_error
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
 
 CREDENTIALS = ("server", "certificate_authority_data", "client_certificate_data", "client_key_data")
@@ -132,7 +132,7 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
                 draft.unlink(missing_ok=True)
                 changed = _apply(params, path, write=True)
     except OSError as error:
-        raise MintnetError(f"writing {path}: {error.strerror}; make it writable or name another file") from error
+        raise system_error(f"writing {path}", error, "make it writable or name another file") from error
     diff = changed or {"before": "", "after": ""}
     return {"changed": bool(changed), "path": str(path), "context": name, "diff": diff}
 

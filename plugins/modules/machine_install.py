@@ -60,6 +60,10 @@ options:
     type: list
     elements: str
     default: []
+  records:
+    description: Folder where it is remembered what was installed.
+    type: path
+    default: /var/lib/mintnet/records
 attributes:
   check_mode:
     support: full
@@ -97,11 +101,12 @@ did:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError, system_error
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_install import (
     Installation,
     WantedFile,
 )
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_record import RECORDS
 
 ARGUMENT_SPEC = {
     "name": {"type": "str", "required": True},
@@ -122,6 +127,7 @@ ARGUMENT_SPEC = {
         "required_one_of": [("content", "source", "archive")],
     },
     "units": {"type": "list", "elements": "str", "default": []},
+    "records": {"type": "path", "default": RECORDS},
 }
 
 
@@ -134,11 +140,14 @@ def main() -> None:
         files=[WantedFile(**{**one, "mode": int(one["mode"], 8)}) for one in wanted["files"]],
         units=wanted["units"],
         check=module.check_mode,
+        records=wanted["records"],
     )
     try:
         changed = installation.apply()
-    except (MintnetError, OSError) as error:
+    except MintnetError as error:
         module.fail_json(msg=str(error), did=installation.did)
+    except OSError as error:
+        module.fail_json(msg=str(system_error(f"installing {wanted['name']}", error)), did=installation.did)
     module.exit_json(changed=changed, did=installation.did, diff=installation.diff)
 
 

@@ -75,6 +75,15 @@ skipped:
   elements: str
   sample:
     - ResourceQuota tm
+restarts:
+  description:
+    - Names of the StatefulSets whose pods would be made otherwise from now on. With the update strategy OnDelete, those
+      that run stay as they are; M(mintnet.kubernetes.cometbft_roll) replaces them.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - tm
 """
 
 import typing as t
@@ -101,6 +110,7 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         "created": outcome.created,
         "updated": outcome.updated,
         "skipped": outcome.skipped,
+        "restarts": outcome.restarts,
         "diff": {"before": outcome.before, "after": outcome.after},
     }
 

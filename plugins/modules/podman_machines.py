@@ -207,7 +207,7 @@ import typing as t
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError, system_error
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines import Machines
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines_plan import Wanted
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
@@ -258,7 +258,7 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     try:
         return act(check=check_mode)
     except OSError as error:
-        raise MintnetError(f"Working on local machines: {error}") from error
+        raise system_error("Working on local machines", error) from error
 
 
 def main() -> None:

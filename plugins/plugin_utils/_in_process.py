@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError, system_error
 
 # Ansible loads action plugins before it forks: imported here, every later task has it already. That it is missing is
 # said in words where a cluster is reached.
@@ -48,6 +48,9 @@ class InProcess(ActionBase):
             result.update(self.module.run(plain(args), self._task.check_mode))
         except MintnetError as error:
             result.update(error.result, failed=True, changed=False, msg=str(error))
+        except OSError as error:
+            doing = f"running {self.module.__name__.rsplit('.', 1)[-1]}"
+            result.update(failed=True, changed=False, msg=str(system_error(doing, error)))
         return result
 
     def arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,6 @@ class User:
         names = {"mintnet_cluster": self.cluster, "machines_subnet": self.subnet}
         (inventory / "group_vars" / "all.yml").write_text(yaml.safe_dump(names), encoding="utf-8")
         self.kubeconfig.write_text(yaml.safe_dump(FOREIGN), encoding="utf-8")
-        self.kubeconfig.chmod(0o600)
         self.kubeconfig.chmod(0o600)
         self.environment = {
             **os.environ,
@@ -189,6 +189,31 @@ class User:
                 return height
             time.sleep(0.5)
         raise AssertionError(f"heights do not rise above {height} on all of {nodes}")
+
+    def wait(self, what: str, holds: Callable[[], object], seconds: float = 120) -> float:
+        """Until it holds; gives the seconds that it took. A request that fails meanwhile does not count."""
+        began, trouble = time.monotonic(), ""
+        while time.monotonic() - began < seconds:
+            try:
+                if holds():
+                    return time.monotonic() - began
+            except (AssertionError, LookupError, json.JSONDecodeError) as error:
+                trouble = str(error)
+            time.sleep(0.3)
+        raise AssertionError(f"{what}: not within {seconds} s {trouble}")
+
+    def blocks(self, node: str = "tm-0", first: int = 1, namespace: str = NETWORK) -> list[dict[str, Any]]:
+        """All blocks from a height on."""
+        newest = self.height(node, namespace)
+        return [self.rpc(node, f"block?height={height}", namespace)["block"] for height in range(first, newest + 1)]
+
+    def nobody_signed_twice(self, namespace: str = NETWORK) -> None:
+        """Every block's evidence and commit, from the first to the newest."""
+        for block in self.blocks(namespace=namespace):
+            height = block["header"]["height"]
+            assert not (block["evidence"] or {}).get("evidence"), f"evidence at height {height}"
+            signers = [item["validator_address"] for item in block["last_commit"]["signatures"] if item["signature"]]
+            assert len(signers) == len(set(signers)), f"a validator signed twice before height {height}"
 
     def read(self, node: str, key: str, namespace: str = NETWORK) -> str:
         """A key of the built-in application, read through the node's own RPC inside the network."""

@@ -7,8 +7,10 @@ It is the cluster of these tests, or the context MINTNET_TEST_CONTEXT of $KUBECO
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import os
+import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -121,7 +123,7 @@ def test_damaged_key_is_named_and_left(place: Place) -> None:
     assert place.secret("damage-keys").metadata.resource_version == version
 
 
-def test_a_thousand_nodes_in_one_secret(place: Place) -> None:
+def test_thousands_of_nodes(place: Place) -> None:
     wanted = {**place.access, "group": "many", "count": 1000}
     for expected in (1000, 0):
         began = time.monotonic()
@@ -138,9 +140,45 @@ def test_a_thousand_nodes_in_one_secret(place: Place) -> None:
     )
     assert genesis["changed"] is True
     assert len(json.loads(place.config_map("many-config").data["genesis.json"])["validators"]) == 1000
-    refused = module("cometbft_keys", **{**wanted, "count": 2200})
-    assert "and Kubernetes allows 1048576" in refused["msg"]
-    assert len(place.secret("many-keys").data) == 2000
+    grown = module("cometbft_keys", **{**wanted, "count": 2600})
+    assert grown["secrets"] == ["many-keys", "many-keys-2"]
+    assert grown["nodes"][:1000] == result["nodes"]
+    first, second = (place.secret(name).data for name in grown["secrets"])
+    assert len(first) + len(second) == 5200
+    assert not first.keys() & second.keys()
+    assert module("cometbft_keys", **{**wanted, "count": 2600})["changed"] is False
+
+
+def test_keys_of_another_secret_and_keys_that_are_replaced(place: Place) -> None:
+    module("cometbft_keys", **place.access, group="theirs", count=1)
+    theirs = place.secret("theirs-keys").data
+    source = {"node": "ours-1", "secret": "theirs-keys", "validator_key_entry": "theirs-0.priv_validator_key.json"}
+    wanted = {**place.access, "group": "ours", "count": 2, "sources": [source]}
+    made = module("cometbft_keys", **wanted)
+    assert (
+        place.secret("ours-keys").data["ours-1.priv_validator_key.json"] == theirs["theirs-0.priv_validator_key.json"]
+    )
+    assert place.secret("theirs-keys").data == theirs
+    assert module("cometbft_keys", **wanted)["changed"] is False
+
+    old = place.secret("ours-keys").data
+    wanted = {**place.access, "group": "ours", "count": 2}
+    wanted["regenerate"] = [{"node": "ours-1", "address": made["nodes"][1]["address"]}]
+    assert module("cometbft_keys", check=True, **wanted)["would_regenerate"]
+    assert place.secret("ours-keys").data == old
+    done = module("cometbft_keys", **wanted)
+    assert [item["node"] for item in done["regenerated"]] == ["ours-1"]
+    after = place.secret("ours-keys").data
+    assert [name for name in after if after[name] != old[name]] == ["ours-1.priv_validator_key.json"]
+    assert list(place.secret("ours-keys-replaced").data.values()) == [old["ours-1.priv_validator_key.json"]]
+    version = place.secret("ours-keys").metadata.resource_version
+    for check in (True, False):
+        assert module("cometbft_keys", check=check, **wanted)["changed"] is False
+    assert place.secret("ours-keys").metadata.resource_version == version
+
+    info = module("cometbft_keys_info", **place.access, group="ours", domain="net")
+    assert [node["address"] for node in info["nodes"]] == [node["address"] for node in done["nodes"]]
+    assert info["nodes"][1]["peer"] == f"{done['nodes'][1]['node_id']}@ours-1.net:26656"
 
 
 def test_namespace_that_is_not_there(place: Place) -> None:
@@ -196,6 +234,52 @@ def test_genesis_of_another_chain_is_refused(place: Place) -> None:
         assert "use reset for a new chain" in refused["msg"]
         assert len(refused["differences"]) == 1
     assert place.config_map("other-config").metadata.resource_version == version
+
+
+def test_large_genesis_check_real_check_real(place: Place) -> None:
+    """Three megabytes, of which no ConfigMap could hold more than one."""
+    noise = base64.b64encode(random.Random(4).randbytes(2_300_000)).decode()
+    wanted = genesis_of(place, "large") | {"labels": {"tm": "large"}, "app_state": {"noise": noise}}
+    before = place.names()
+    planned = module("cometbft_genesis", check=True, **wanted)
+    assert planned["changed"] is True
+    assert place.names() == before
+
+    made = module("cometbft_genesis", **wanted)
+    assert made["changed"] is True
+    assert made["config_maps"][0] == "large-config"
+    assert place.names() - before == set(made["config_maps"])
+    stored = {name: place.config_map(name) for name in made["config_maps"]}
+    assert {(item.immutable, item.metadata.labels["tm"]) for item in stored.values()} == {(True, "large")}
+    pieces = [base64.b64decode(stored[name].binary_data[name]) for name in made["config_maps"][1:]]
+    assert len(pieces) == 3
+    assert gzip.decompress(b"".join(pieces)).decode() == made["genesis"]
+    assert stored["large-config"].data == {
+        "genesis.parts": "".join(f"{name}\n" for name in made["config_maps"][1:]),
+        "genesis.sha256": f"{made['sha256']}  genesis.json\n",
+    }
+
+    for check in (True, False):
+        again = module("cometbft_genesis", check=check, **wanted)
+        assert again["changed"] is False
+        assert (again["sha256"], again["config_maps"]) == (made["sha256"], made["config_maps"])
+    assert place.names() - before == set(made["config_maps"])
+    refused = module("cometbft_genesis", **{**wanted, "chain_id": "another"})
+    assert "chain_id: the live chain has large, asked is another" in refused["msg"]
+
+
+def test_large_genesis_of_runs_at_once_leaves_no_parts_behind(place: Place) -> None:
+    noise = base64.b64encode(random.Random(5).randbytes(2_300_000)).decode()
+    wanted = genesis_of(place, "crowd") | {"app_state": {"noise": noise}}
+    before = place.names()
+    runs = []
+    for _run in range(3):
+        runs.append(start("cometbft_genesis", **wanted))
+        time.sleep(1.1)  # each run has another second for its own
+    answers = [finish(run) for run in runs]
+    assert [answer["changed"] for answer in answers].count(True) == 1
+    assert len({answer["sha256"] for answer in answers}) == 1
+    assert place.names() - before == set(answers[0]["config_maps"])
 
 
 def test_runs_at_once_make_one_genesis(place: Place) -> None:

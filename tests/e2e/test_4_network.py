@@ -10,7 +10,6 @@ import re
 import signal
 import socket
 import subprocess
-import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -238,30 +237,7 @@ def test_stopped_machine_is_started_with_its_data(user: User, clone: Path) -> No
 
 
 def test_nobody_signed_twice(user: User) -> None:
-    """Every block's evidence, from the first to the newest."""
-    newest = user.height("tm-0")
-    for height in range(1, newest + 1):
-        block = user.rpc("tm-0", f"block?height={height}")["block"]
-        assert not (block["evidence"] or {}).get("evidence"), f"evidence at height {height}"
-
-
-def test_validator_that_lost_its_state_is_not_started(user: User) -> None:
-    """A volume that was lost after the first vote: starting over could sign twice. The next file starts a new chain."""
-    user.kubectl(f"-n {NETWORK} delete pvc data-tm-3 --wait=false")
-    user.kubectl(f"-n {NETWORK} delete pod tm-3")
-    for _attempt in range(60):
-        logs = user.kubectl(f"-n {NETWORK} logs tm-3 -c tm-gen-validator", code=None).output
-        if "priv_validator_state" in logs or "started" in logs:
-            break
-        time.sleep(1)
-    else:
-        raise AssertionError("tm-3 does not say why it is not started")
-    states = user.get("pod tm-3")["status"]["containerStatuses"]
-    assert not any(state["started"] for state in states)
-    # Three of four hold more than two thirds: the others go on.
-    height = user.height("tm-0")
-    time.sleep(5)
-    assert user.height("tm-0") > height
+    user.nobody_signed_twice()
 
 
 def test_secrets_are_in_no_output(user: User) -> None:

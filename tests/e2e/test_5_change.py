@@ -88,14 +88,6 @@ def test_scaling_by_hand_is_adopted(user: User, clone: Path) -> None:
     user.agree()
 
 
-def test_settings_change_restarts_nobody(user: User, clone: Path) -> None:
-    before = user.pods()
-    run = user.run("make create ARGS='-e cometbft_nodes=7 -e cometbft_validators=4 -e cometbft_block_time=2s'", clone)
-    assert user.pods() == before
-    assert "tm-0" in run.output
-    user.agree()
-
-
 def test_reset_with_seven_validators(user: User, clone: Path) -> None:
     user.run("make reset CONFIRM=yes ARGS='-e cometbft_nodes=7'", clone)
     assert len(genesis(user)["validators"]) == 7

@@ -9,70 +9,135 @@ node=${NODE:?}
 home=${CMTHOME:-/cometbft}
 from=${MINTNET:-/mintnet}
 wait=${WAIT:-60}
+# What the cluster remembers of this run.
+message=${MESSAGE:-/dev/termination-log}
 
 fail() {
   echo "tm-gen-validator: $*" >&2
-  exit 1
+  exit "${code:-1}"
 }
 
-# Rows: name, moniker, node id, mode, peers (names with commas between them, or -).
-row() {
-  while read -r name moniker id mode peers; do
-    if [ "$name" = "$1" ]; then
-      echo "$moniker $id $mode $peers"
-      return 0
-    fi
-  done < "$from/nodes/nodes"
-  return 1
-}
-
-own=$(row "$node") || fail "$node has no row in the ConfigMap tm-nodes; run create again"
+rows=$from/nodes/nodes
+# Its row: name, moniker, node id, mode, then names with commas between them, or -: peers, seeds, private peers.
+own=$(awk -v name="$node" '$1 == name' "$rows")
+[ -n "$own" ] || fail "$node has no row in the ConfigMap tm-nodes; run create again"
 # shellcheck disable=SC2086 # the row is split on purpose
 set -- $own
-moniker=$1
-peers=$4
+moniker=$2
+mode=$4
+peers=$5
+seeds=$6
+private=$7
+
+# ID@NAME:PORT of each of these names, with commas between them.
+addresses() {
+  awk -v names="$1" '
+    { id[$1] = $3 }
+    END {
+      count = names == "-" ? 0 : split(names, name, ",")
+      for (i = 1; i <= count; i++) {
+        if (!(name[i] in id)) { print name[i]; exit 1 }
+        told = told (i > 1 ? "," : "") id[name[i]] "@" name[i] ":26656"
+      }
+      print told
+    }' "$rows"
+}
+
+ids() {
+  echo "$1" | sed 's/@[^,]*//g'
+}
 
 for file in priv_validator_key.json node_key.json; do
   [ -s "$from/keys/$node.$file" ] || fail "$node has no $file in the Secret tm-keys; run create again"
   cat "$from/keys/$node.$file" > "$home/config/$file"
 done
-cat "$from/genesis/genesis.json" > "$home/config/genesis.json"
 
-# A validator without the record of what it has signed could sign a second time.
+# A genesis that is too large for a ConfigMap comes compressed, in parts that genesis.parts names in their order.
+genesis=$home/config/genesis.json
+if [ -e "$from/genesis/genesis.json" ]; then
+  cat "$from/genesis/genesis.json" > "$genesis"
+else
+  [ -s "$from/genesis/genesis.parts" ] || fail "the ConfigMap tm-config has no genesis; start a new chain with reset"
+  set --
+  while read -r part; do
+    [ -s "$from/genesis/$part" ] ||
+      fail "the ConfigMap $part, a part of the genesis, is missing; bring it back, or start a new chain with reset"
+    set -- "$@" "$from/genesis/$part"
+  done < "$from/genesis/genesis.parts"
+  cat "$@" | gzip -dc > "$genesis" || fail "the parts of the genesis are damaged; start a new chain with reset"
+fi
+sum=$(sha256sum < "$genesis" | cut -d ' ' -f 1)
+if [ -e "$from/genesis/genesis.sha256" ] && [ "$sum" != "$(cut -d ' ' -f 1 "$from/genesis/genesis.sha256")" ]; then
+  fail "the genesis has the SHA-256 $sum, which is not what the ConfigMap tm-config says; start a new chain with reset"
+fi
+
+# A validator without the record of what it has signed could sign a second time. ConfigMap tm-started says of each that
+# has started the SHA-256 of its genesis, and after it, once that was confirmed, the height it may sign from again.
 state=$home/data/priv_validator_state.json
 if [ ! -s "$state" ]; then
-  if [ -e "$from/started/$node" ] &&
-    [ "$(cat "$from/started/$node")" = "$(sha256sum < "$from/genesis/genesis.json" | cut -d ' ' -f 1)" ]; then
-    fail "$node has started before (ConfigMap tm-started), but its volume has no priv_validator_state.json:" \
-      "starting it could sign twice. Bring its volume back, or start a new chain with reset"
+  height=0
+  record=
+  [ ! -e "$from/started/$node" ] || record=$(cat "$from/started/$node")
+  if [ "${record%% *}" = "$sum" ]; then
+    [ "$record" != "${record%% *}" ] ||
+      code=3 fail "$node has started before (ConfigMap tm-started), but its volume has no priv_validator_state.json:" \
+        "starting it could sign twice. Bring its volume back, or, where it is lost, use make recover NODE=$node"
+    height=${record#* }
   fi
-  printf '{\n  "height": "0",\n  "round": 0,\n  "step": 0\n}' > "$state.new"
+  printf '{\n  "height": "%s",\n  "round": 0,\n  "step": 0\n}' "$height" > "$state.new"
   mv "$state.new" "$state"
 fi
 
-# CometBFT looks a peer's name up once, at its start, and drops the peer for good when that fails.
-names=$node
-list=
-if [ "$peers" != - ]; then
-  for peer in $(echo "$peers" | tr ',' ' '); do
-    found=$(row "$peer") || fail "$peer, a peer of $node, has no row in the ConfigMap tm-nodes; run create again"
-    # shellcheck disable=SC2086 # the row is split on purpose
-    set -- $found
-    list=${list:+$list,}$2@$peer:26656
-    names="$names $peer"
-  done
+peer_list=$(addresses "$peers") || fail "$peer_list, a peer of $node, has no row in the ConfigMap tm-nodes; run create again"
+seed_list=$(addresses "$seeds") || fail "$seed_list, a seed of $node, has no row in the ConfigMap tm-nodes; run create again"
+private_list=$(addresses "$private") || fail "$private_list, a peer of $node, has no row in the ConfigMap tm-nodes; run create again"
+# Whom it was told of is never crowded out, and validators never crowd each other out.
+always=$(ids "$peer_list")
+if [ "$mode" = validator ]; then
+  always=$(awk -v node="$node" -v told="$always" '
+    $4 == "validator" && $1 != node && index("," told ",", "," $3 ",") == 0 { told = told (told == "" ? "" : ",") $3 }
+    END { print told }' "$rows")
 fi
+
+# CometBFT looks a peer's name up once, at its start, and drops the peer for good when that fails.
 until=$(($(date +%s) + wait))
-for name in $names; do
+for name in $node $(echo "$peers,$seeds" | tr ',' ' '); do
+  [ "$name" != - ] || continue
   until getent hosts "$name" > /dev/null; do
     [ "$(date +%s)" -lt "$until" ] || fail "the name $name cannot be resolved after $wait s: is its Service there, does DNS work?"
     sleep 1
   done
 done
 
+# What the node has of its own goes over its group's file, key by key, each with the comment above it.
+config=$from/settings/config.toml
+part=$from/nodes/$node.toml
+if [ -s "$part" ]; then
+  awk '
+    FNR == 1 { section = "" }
+    /^#/ { said = said $0 "\n"; next }
+    /^\[/ { section = $0 }
+    / = / {
+      key = section " " $1
+      if (NR == FNR) own[key] = said $0
+      else if (key in own) { said = ""; $0 = own[key] }
+    }
+    NR != FNR { print said $0 }
+    { said = "" }' "$part" "$config" > "$home/config/config.own"
+  config=$home/config/config.own
+fi
 sed -e "s|^moniker = \"\"|moniker = \"$moniker\"|" \
   -e "s|^external_address = \"\"|external_address = \"$node:26656\"|" \
-  -e "s|^persistent_peers = \"\"|persistent_peers = \"$list\"|" \
-  "$from/settings/config.toml" > "$home/config/config.toml"
-grep -q "^persistent_peers = \"$list\"" "$home/config/config.toml" || fail "config.toml has no line for persistent_peers"
-echo "tm-gen-validator: $node is ready to start, with ${list:-no peers}"
+  -e "s|^persistent_peers = \"\"|persistent_peers = \"$peer_list\"|" \
+  -e "s|^seeds = \"\"|seeds = \"$seed_list\"|" \
+  -e "s|^private_peer_ids = \"\"|private_peer_ids = \"$(ids "$private_list")\"|" \
+  -e "s|^unconditional_peer_ids = \"\"|unconditional_peer_ids = \"$always\"|" \
+  "$config" > "$home/config/config.toml"
+rm -f "$home/config/config.own"
+grep -q "^persistent_peers = \"$peer_list\"" "$home/config/config.toml" || fail "config.toml has no line for persistent_peers"
+# By this it is told later that the row or the node's own part has changed since.
+{
+  printf '%s\n' "$own"
+  [ ! -s "$part" ] || cat "$part"
+} | sha256sum | cut -d ' ' -f 1 > "$message"
+echo "tm-gen-validator: $node is ready to start, with ${peer_list:-no peers}${seed_list:+ and the seeds $seed_list}"

@@ -199,6 +199,28 @@ def test_unreachable_machines(failures: Run) -> None:
     assert len(re.findall(r"where     gone\d · the same\n", failures.out)) == 1
 
 
+def test_causes_logs_and_steps_of_a_failed_wait(tmp_path: Path) -> None:
+    """As cometbft_wait returns them; here a module says so in its stead."""
+    library = tmp_path / "library"
+    library.mkdir()
+    (library / "sorry.py").write_text(
+        "from ansible.module_utils.basic import AnsibleModule\n"
+        "AnsibleModule({}).fail_json(msg='all in one', why=['waiting 9 s', 'tm-0, tm-1: crashed', 'tm-2: away'],\n"
+        "                            log=['tm-0: panic: x'], next=['tm-0, tm-1: mend it', 'tm-2: find it'])\n"
+    )
+    run = play(tmp_path, [{"name": "Wait", "sorry": {}}])
+    assert (
+        "why       waiting 9 s\n          tm-0, tm-1: crashed\n          tm-2: away\n"
+        "log       tm-0: panic: x\n"
+        "next      tm-0, tm-1: mend it\n          tm-2: find it\n"
+    ) in run.out
+
+
+def test_a_full_disk_has_a_next_step_whoever_finds_it(tmp_path: Path) -> None:
+    run = play(tmp_path, [fail("Write", "[Errno 28] No space left on device: '/x'")])
+    assert "next      free some disk space there, then run the same command again\n" in run.out
+
+
 def test_no_host(tmp_path: Path) -> None:
     run = play(tmp_path, [tell("never")], hosts="nobody")
     assert "done      0:00 · no host matched, nothing was done\n" in run.out

@@ -34,6 +34,7 @@ def node(name: str, **other: Any) -> Json:
         "restarts": 0,
         "age": 341,
         "reason": "",
+        "log": [],
         **other,
     }
 
@@ -47,6 +48,7 @@ def network(*nodes: Json, **other: Any) -> Json:
         "chain_id": "mintnet",
         "healthy": True,
         "reasons": [],
+        "next": [],
         "notes": [],
         "not_verified": [],
         "height": 128,

@@ -245,6 +245,30 @@ def test_two_runs_at_once_do_the_work_once(tmp_path: Path) -> None:
     assert count.read_text() == "run\n"
 
 
+def test_temporary_files_lie_in_the_cache(tmp_path: Path) -> None:
+    job = shell("a", 'touch "$TMPDIR/x" "$GOTMPDIR/y"; ls "$TMPDIR" > out; echo "$TMPDIR" >> out')
+    build(tmp_path / "cache", [job])
+    names = (found(tmp_path / "cache", job).folder / "out").read_text().split()
+    assert names[:2] == ["x", "y"]
+    assert Path(names[2]).parent == tmp_path / "cache" / "a"
+    assert not Path(names[2]).exists()
+
+
+def test_what_outlives_a_killed_run_is_waited_for(tmp_path: Path) -> None:
+    """A grandchild that nobody could end holds the lock."""
+    pid = tmp_path / "pid"
+    script = f"trap '' TERM; sleep 1 & echo $! > {pid}; wait"
+    code = KILLED.format(root=collections_root(), cache=str(tmp_path / "cache"), script=script)
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    child = int(wait_for(pid))
+    process.kill()
+    process.wait(10)
+    assert alive(child)
+    job = Job("a", "a v1", "key", ("out",), lambda work: work.call(["touch", work.folder / "out"]))
+    assert build(tmp_path / "cache", [job])[0] == ["a"]
+    assert not alive(child)
+
+
 KILLED = """
 import sys
 from pathlib import Path
@@ -279,4 +303,4 @@ def test_a_killed_run_leaves_no_process_and_nothing_finished(tmp_path: Path, num
     job = Job("a", "a v1", "key", ("out",), lambda work: work.call(["touch", work.folder / "out"]))
     assert stored(tmp_path / "cache", job) is None
     assert build(tmp_path / "cache", [job])[0] == ["a"]
-    assert list((tmp_path / "cache").rglob("*.part")) == []
+    assert [path.name for path in (tmp_path / "cache" / "a").iterdir()] == ["key"]

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config_keys
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._config import KUBERNETES, PER_NODE, render
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._config import KUBERNETES, PER_NODE
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._config_keys import Duration, defaults
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._config_nodes import Wanted, build
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._go import nanoseconds
 
@@ -44,7 +45,7 @@ def written(version: str) -> dict[str, Any]:
 
 
 def text(settings: dict[str, Any] | None = None, version: str = "0.40.0", **more: Any) -> str:
-    return render(version, settings or {}, **{"proxy_app": "kvstore"} | more)
+    return build(Wanted(version=version, settings=settings or {}, **{"proxy_app": "kvstore"} | more)).basis.text()
 
 
 def read(*arguments: Any, **more: Any) -> dict[str, Any]:
@@ -158,7 +159,7 @@ def test_order_of_sections_is_that_of_cometbft() -> None:
     written_rows = (WRITTEN / "0.40.0" / "config.toml").read_text("utf-8").splitlines()
     expected = [row for row in written_rows if row.startswith("[") and not row.startswith("[[")]
     root = Path(_config_keys.__file__).absolute().parents[5]
-    program = f"from {render.__module__} import render; print(render('0.40', {{}}, proxy_app=''))"
+    program = f"from {build.__module__} import Wanted, build; print(build(Wanted('0.40')).basis.text())"
     for seed in range(6):
         environment = {**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": str(root)}
         command = [sys.executable, "-c", program]

@@ -6,21 +6,23 @@ from __future__ import annotations
 import base64
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _genesis_stores
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._consensus_params import LINES
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError, MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis import (
-    LINES,
     MAX_TOTAL_POWER,
-    differences,
-    parse,
+    read_validators,
     request,
-    settle,
 )
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_stores import ConfigMap, File
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_compare import differences
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_file import parse
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_settle import settle
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_stores import File
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._keys import KEY_TYPES, KeyType, PrivateKey
 
 WRITTEN = Path(__file__).parents[2] / "fixtures" / "cometbft"
 TIME = "2026-01-01T00:00:00Z"
@@ -126,6 +128,9 @@ def test_time_is_now_by_default() -> None:
         ({"initial_height": 2**63}, "initial_height"),
         ({"time": "tomorrow"}, "genesis_time: 'tomorrow' is not a time"),
         ({"time": "0001-01-01T00:00:00Z"}, "genesis_time: CometBFT takes this time for none"),
+        ({"time": "2999-01-01T00:00:00Z"}, "at most 90 are allowed"),
+        ({"consensus_params": {5: {}}}, "consensus_params.5: there are no such parameters"),
+        ({"consensus_params": {"block": {5: 6}}}, "consensus_params.block.5: there is no such parameter"),
         ({"validators": []}, "validators: at least one is needed"),
         ({"validators": validators(2) + validators(1)}, "validator tm-0: it has the same key as validator tm-0"),
         ({"validators": validators(1, power=0)}, "validator tm-0: its power is 0"),
@@ -221,6 +226,37 @@ def test_block_must_have_room_for_the_signatures(version: str, bytes_each: int) 
     assert f"the signatures of 100 validators may take {needed}" in fault
     small["block"]["max_bytes"] += 1
     asked(version=version, validators=validators(100), consensus_params=small)
+
+
+# -- types of keys
+
+
+def known_to(kind: KeyType) -> str:
+    return next(version for version, line in reversed(LINES.items()) if kind.name in line.key_types)
+
+
+@pytest.mark.parametrize("kind", KEY_TYPES, ids=lambda kind: kind.name)
+def test_types_of_keys_are_those_that_validators_have(kind: KeyType) -> None:
+    some = {"name": "a", "pub_key": PrivateKey.make(kind).public.json}
+    wanted: dict[str, Any] = {"version": known_to(kind), "validators": [some, *validators(1)]}
+    both = asked(**wanted)
+    assert set(both.params["validator"]["pub_key_types"]) == {kind.name, "ed25519"}
+    assert parse(both.build().text, "x") == both.build()
+    assert differences(both.build(), both) == []
+    alone = asked(**wanted | {"validators": [some]})
+    assert alone.params["validator"]["pub_key_types"] == [kind.name]
+
+    others = [name for name in LINES[known_to(kind)].key_types if name != kind.name]
+    (fault,) = faults(**wanted | {"validators": [some], "consensus_params": {"validator": {"pub_key_types": others}}})
+    assert fault.endswith(f"it allows {', '.join(others)}, but validators have {kind.name}")
+
+
+@pytest.mark.parametrize("kind", KEY_TYPES, ids=lambda kind: kind.name)
+def test_type_of_key_that_a_line_does_not_know(kind: KeyType) -> None:
+    line = replace(LINES["0.40"], name="0.37")
+    found: list[str] = []
+    read_validators([{"name": "a", "pub_key": PrivateKey.make(kind).public.json}], 1, line, found)
+    assert found == [f"validator a: this version does not know keys of type {kind.name}; known: "]
 
 
 # -- a chain that lives
@@ -397,10 +433,3 @@ def test_unwritable_place_is_named(tmp_path: Path) -> None:
         settle(File(tmp_path / "none" / "genesis.json"), asked(), dry_run=False)
     with pytest.raises(MintnetError, match=r"reading the genesis .*directory"):
         settle(File(tmp_path), asked(), dry_run=False)
-
-
-def test_genesis_that_is_too_large_for_a_config_map_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_genesis_stores, "CONFIG_MAP_LIMIT", 100)
-    store = ConfigMap(None, "net", "tm-config", {})  # type: ignore[arg-type]
-    with pytest.raises(MintnetError, match="the genesis has 101 bytes, and Kubernetes allows 100"):
-        store.create("x" * 101)

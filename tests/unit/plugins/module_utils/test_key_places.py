@@ -16,12 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _key_places
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _key_secret, _key_sources
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api, Json
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError, MintnetError
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_places import FRESH_STATE, Directory, Secret
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._keys import ED25519, Entry, Kind, PrivateKey, ensure
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_ensure import Entry, Outcome, Place, Wanted
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_ensure import ensure as ensure_wanted
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_places import FRESH_STATE, Directory
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_secret import Secret
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_types import ML_DSA_65
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._keys import ED25519, Kind, PrivateKey
+
+
+def ensure(place: Place, names: list[str], *, dry_run: bool, **wanted: Any) -> Outcome:
+    return ensure_wanted(place, Wanted(names, **wanted), dry_run=dry_run)
 
 
 def tree(root: Path) -> dict[str, tuple[int, bytes]]:
@@ -172,7 +180,8 @@ class Secrets(Api):
 
     def _answer(self, name: str) -> Json:
         secret = copy.deepcopy(self.secrets[name])
-        return {"metadata": {"resourceVersion": str(secret["version"])}, "data": secret["data"]}
+        metadata = {"resourceVersion": str(secret["version"]), "annotations": secret.get("annotations")}
+        return {"metadata": metadata, "data": secret["data"]}
 
     def _write(self, call: str, doing: str) -> None:
         self.calls.append(call)
@@ -191,7 +200,12 @@ class Secrets(Api):
         assert metadata["namespace"] == "net"
         if metadata["name"] in self.secrets:
             self.refuse(doing, 409, "AlreadyExists")
-        self.secrets[metadata["name"]] = {"version": 1, "labels": metadata["labels"], "data": dict(definition["data"])}
+        self.secrets[metadata["name"]] = {
+            "version": 1,
+            "labels": metadata["labels"],
+            "annotations": metadata.get("annotations"),
+            "data": dict(definition["data"]),
+        }
         return self._answer(metadata["name"])
 
     def merge(self, doing: str, kind: str, namespace: str, name: str, patch: Json) -> Json:
@@ -200,6 +214,7 @@ class Secrets(Api):
         if patch["metadata"]["resourceVersion"] != str(secret["version"]):
             self.refuse(doing, 409, "Conflict")
         secret["data"].update(patch["data"])
+        secret["annotations"] = {**(secret.get("annotations") or {}), **patch["metadata"].get("annotations", {})}
         secret["version"] += 1
         return self._answer(name)
 
@@ -299,23 +314,222 @@ def test_shared_key_is_refused(api: Secrets) -> None:
         ensure(secret(api), ["tm-0", "tm-1"], dry_run=False)
 
 
-def test_group_that_is_too_large_for_one_secret_is_refused_before_writing(
-    api: Secrets, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one = sum(len(kind.write(PrivateKey.make(ED25519))) for kind in Kind)
-    monkeypatch.setattr(_key_places, "SECRET_LIMIT", 2 * one)
+ONE = sum(len(kind.write(PrivateKey.make(ED25519))) for kind in Kind)
+
+
+def stored(api: Secrets, name: str) -> dict[str, str]:
+    data: dict[str, str] = api.secrets[name]["data"]
+    return data
+
+
+def test_group_that_is_too_large_for_one_secret_gets_more(api: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_key_secret, "SECRET_LIMIT", 2 * ONE)
+    names = [f"tm-{number}" for number in range(5)]
+    made = ensure(secret(api), names, dry_run=False)
+    assert list(api.secrets) == ["tm-keys", "tm-keys-2", "tm-keys-3"]
+    assert [len(stored(api, name)) for name in api.secrets] == [4, 4, 2]
+    assert [api.secrets[name]["annotations"] for name in api.secrets] == [
+        {"mintnet.io/continued-in": "tm-keys-2"},
+        {"mintnet.io/continued-in": "tm-keys-3"},
+        None,
+    ]
+    assert {secret["labels"]["tm"] for secret in api.secrets.values()} == {"tm"}
+    before = copy.deepcopy(api.secrets)
+    again = secret(api)
+    assert ensure(again, names, dry_run=False).after == made.after
+    assert (again.secrets, again.names(), api.secrets) == (["tm-keys", "tm-keys-2", "tm-keys-3"], names, before)
+    assert again.describe(Entry("tm-3", Kind.NODE)) == "Secret net/tm-keys-2, tm-3.node_key.json"
+
+
+def test_secret_that_is_full_is_followed_by_another(api: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_key_secret, "SECRET_LIMIT", 2 * ONE)
     ensure(secret(api), ["tm-0", "tm-1"], dry_run=False)
-    with pytest.raises(MintnetError, match=f"it would hold {3 * one} bytes, and Kubernetes allows {2 * one}"):
-        ensure(secret(api), ["tm-0", "tm-1", "tm-2"], dry_run=False)
-    assert len(api.secrets["tm-keys"]["data"]) == 4
-    assert api.calls[-1] == "get"
+    kept = dict(stored(api, "tm-keys"))
+    assert api.secrets["tm-keys"]["annotations"] is None
+    ensure(secret(api), ["tm-0", "tm-1", "tm-2"], dry_run=False)
+    assert stored(api, "tm-keys") == kept
+    assert sorted(stored(api, "tm-keys-2")) == ["tm-2.node_key.json", "tm-2.priv_validator_key.json"]
+
+
+@pytest.mark.parametrize("after_writes", [0, 1, 2])
+def test_rival_at_the_end_of_a_secret_never_gives_a_node_two_keys(
+    api: Secrets, monkeypatch: pytest.MonkeyPatch, after_writes: int
+) -> None:
+    """It asks for the last node alone, which the first Secret had room for when we began."""
+    monkeypatch.setattr(_key_secret, "SECRET_LIMIT", 3 * ONE)
+    ensure(secret(api), ["tm-0", "tm-1"], dry_run=False)
+    rival: list[Outcome] = []
+    api.before_write += [lambda: None] * after_writes
+    api.before_write.append(lambda: rival.append(ensure(secret(api), ["tm-4"], dry_run=False)))
+    names = [f"tm-{number}" for number in range(8)]
+    ours = ensure(secret(api), names, dry_run=False)
+    assert rival[0].after[0] == ours.after[4]
+    keys = [key for name in api.secrets for key in stored(api, name)]
+    assert len(keys) == len(set(keys)) == 16
+    assert ensure(secret(api), names, dry_run=True).made == []
+
+
+def test_key_that_no_secret_can_hold_is_refused(api: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_key_secret, "SECRET_LIMIT", 100)
+    with pytest.raises(MintnetError, match=r"a key is larger than a Secret may be \(100 bytes\)"):
+        ensure(secret(api), ["tm-0"], dry_run=False)
+    assert api.secrets == {}
 
 
 def test_secret_keeps_two_thousand_nodes() -> None:
-    one = sum(len(kind.write(PrivateKey.make(ED25519))) for kind in Kind)
-    assert 2000 * one < _key_places.SECRET_LIMIT
+    assert 2000 * ONE < _key_secret.SECRET_LIMIT
 
 
 def test_fresh_state_is_a_valid_one() -> None:
     assert json.loads(FRESH_STATE) == {"height": "0", "round": 0, "step": 0}
     assert Directory(Path("x")).describe(Entry("a", Kind.NODE)) == "x/a/config/node_key.json"
+
+
+# -- keys that are replaced
+
+
+def replace_at_once(root: Path, old_id: str, begin: Any, results: Any) -> None:
+    begin.wait()
+    wanted = Wanted(["a"], replace={Entry("a", Kind.VALIDATOR): old_id})
+    outcome = ensure_wanted(Directory(root), wanted, dry_run=False)
+    results.put((len(outcome.replaced), outcome.after[0].public))
+
+
+def test_runs_at_once_replace_a_key_once(tmp_path: Path) -> None:
+    (old,) = ensure(Directory(tmp_path), ["a"], dry_run=False).after
+    assert old.validator
+    processes = multiprocessing.get_context("fork")
+    begin, results = processes.Barrier(4), processes.Queue()
+    arguments = (tmp_path, old.validator.address, begin, results)
+    workers = [processes.Process(target=replace_at_once, args=arguments) for _worker in range(4)]
+    for worker in workers:
+        worker.start()
+    answers = [results.get(timeout=60) for _worker in workers]
+    for worker in workers:
+        worker.join()
+    assert sum(times for times, _public in answers) == 1
+    assert all(public == answers[0][1] for _times, public in answers)
+    assert len(list((tmp_path / "a/config").glob("priv_validator_key.json.*"))) == 1
+
+
+def test_replaced_key_of_a_secret_is_kept_in_another(api: Secrets) -> None:
+    old = ensure(secret(api), ["tm-0", "tm-1"], dry_run=False).after
+    before = copy.deepcopy(api.secrets)
+    assert old[1].validator
+    which = {Entry("tm-1", Kind.VALIDATOR): old[1].validator.address, Entry("tm-1", Kind.NODE): str(old[1].node_id)}
+
+    planned = ensure(secret(api), ["tm-0", "tm-1"], dry_run=True, replace=which)
+    assert [item.old_id for item in planned.replaced] == list(which.values())
+    assert api.secrets == before
+
+    made = ensure(secret(api), ["tm-0", "tm-1"], dry_run=False, replace=which)
+    assert made.after[0] == old[0]
+    assert (made.after[1].validator != old[1].validator, made.after[1].node != old[1].node) == (True, True)
+    kept = stored(api, "tm-keys-replaced")
+    assert sorted(kept.values()) == sorted(
+        before["tm-keys"]["data"][f"tm-1.{kind.value}"] for kind in (Kind.VALIDATOR, Kind.NODE)
+    )
+    for item in made.replaced:
+        assert item.backup
+        assert item.backup.removeprefix("Secret net/tm-keys-replaced, ") in kept
+        assert item.old_id in item.backup
+    assert len(stored(api, "tm-keys")) == 4
+    assert api.secrets["tm-keys-replaced"]["labels"] == {"tm": "tm"}
+
+    after = copy.deepcopy(api.secrets)
+    again = ensure(secret(api), ["tm-0", "tm-1"], dry_run=False, replace=which)
+    assert (again.replaced, again.after, api.secrets) == ([], made.after, after)
+
+
+def test_rival_that_replaced_the_key_first_wins(api: Secrets) -> None:
+    (old,) = ensure(secret(api), ["tm-0"], dry_run=False).after
+    assert old.validator
+    which = {Entry("tm-0", Kind.VALIDATOR): old.validator.address}
+    rival: list[Outcome] = []
+    # Both have saved the old key when the rival writes the new one.
+    api.before_write += [
+        lambda: None,
+        lambda: rival.append(ensure(secret(api), ["tm-0"], dry_run=False, replace=which)),
+    ]
+    ours = ensure(secret(api), ["tm-0"], dry_run=False, replace=which)
+    assert (len(rival[0].replaced), ours.replaced) == (1, [])
+    assert ours.after == rival[0].after
+    assert len(stored(api, "tm-keys-replaced")) == 1
+
+
+def test_key_whose_replacement_was_interrupted_is_saved_once(api: Secrets) -> None:
+    (old,) = ensure(secret(api), ["tm-0"], dry_run=False).after
+    assert old.validator
+    which = {Entry("tm-0", Kind.VALIDATOR): old.validator.address}
+    api.before_write += [lambda: None, lambda: api.refuse(api.doing, 500, "Killed")]
+    with pytest.raises(ClusterError, match="writing Secret net/tm-keys: Killed"):
+        ensure(secret(api), ["tm-0"], dry_run=False, replace=which)
+    (after,) = ensure(secret(api), ["tm-0"], dry_run=False).after
+    assert after == old
+    assert len(ensure(secret(api), ["tm-0"], dry_run=False, replace=which).replaced) == 1
+    assert len(stored(api, "tm-keys-replaced")) == 1
+
+
+def test_key_in_a_secret_that_is_followed_can_be_replaced(api: Secrets, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_key_secret, "SECRET_LIMIT", 2 * ONE + 10)
+    names = ["tm-0", "tm-1", "tm-2"]
+    old = ensure(secret(api), names, dry_run=False).after
+    assert old[0].validator
+    which = {Entry("tm-0", Kind.VALIDATOR): old[0].validator.address}
+    assert ensure(secret(api), names, dry_run=False, replace=which).after[1:] == old[1:]
+    assert api.secrets["tm-keys"]["annotations"] == {"mintnet.io/continued-in": "tm-keys-2"}
+    assert len(stored(api, "tm-keys")) == 4
+    (new, *_others) = ensure(secret(api), names, dry_run=True).after
+    assert new.validator
+    which = {Entry("tm-0", Kind.VALIDATOR): new.validator.address}
+    with pytest.raises(MintnetError, match="it has no room for a larger key"):
+        ensure(secret(api), names, dry_run=False, replace=which, types={"tm-0": ML_DSA_65})
+
+
+# -- Secrets of others
+
+
+def sources(api: Secrets, **source: Any) -> tuple[Wanted, list[str]]:
+    given = {**dict.fromkeys(_key_sources.SOURCE_SPEC), "node": "tm-0", "secret": "alice", **source}
+    unsaid: dict[str, Any] = {
+        "version": None,
+        "key_type": None,
+        "key_types": {},
+        "seed": None,
+        "insecure": False,
+        "regenerate": [],
+    }
+    faults: list[str] = []
+    params = {**unsaid, "namespace": "net", "sources": [given]}
+    asked = _key_sources.request(params, ["tm-0"], lambda *name: _key_secret.read_secret(api, *name), faults)
+    return asked.wanted, faults
+
+
+def test_keys_of_another_secret_are_brought(api: Secrets) -> None:
+    key = PrivateKey.make(ED25519)
+    api.secrets["alice"] = {
+        "version": 7,
+        "data": {"key": base64.b64encode(Kind.VALIDATOR.write(key).encode()).decode()},
+    }
+    before = copy.deepcopy(api.secrets["alice"])
+    wanted, faults = sources(api, validator_key_entry="key")
+    assert faults == []
+    (node,) = ensure_wanted(secret(api), wanted, dry_run=False).after
+    assert node.validator == key.public
+    assert api.secrets["alice"] == before
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ({"validator_key_entry": "kee"}, "Secret net/alice, kee: there is no such entry; did you mean key?"),
+        ({"node_key_entry": "raw"}, "Secret net/alice, raw: it is no text"),
+        ({"node_key_entry": "key"}, "Secret net/alice, key: priv_key: it is missing"),
+        ({"node_key_entry": "key", "secret": "bob"}, "there is no Secret net/bob"),
+    ],
+)
+def test_secret_that_brings_no_key(api: Secrets, source: dict[str, Any], said: str) -> None:
+    api.secrets["alice"] = {"version": 7, "data": {"key": "e30=", "raw": "//8="}}
+    _wanted, faults = sources(api, **source)
+    (fault,) = faults
+    assert fault.startswith(f"sources, tm-0: {said}")

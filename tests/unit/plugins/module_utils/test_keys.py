@@ -5,20 +5,19 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pytest
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _keys
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError, MissingLibraryError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_ensure import Entry, Outcome, Wanted
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_ensure import ensure as ensure_wanted
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._keys import (
     ED25519,
-    Entry,
     KeyFault,
     Kind,
     PrivateKey,
     PublicKey,
-    ensure,
 )
 
 PUBLISHED = """{
@@ -110,7 +109,8 @@ PRIVATE = base64.b64decode(json.loads(PUBLISHED)["priv_key"]["value"])
         (changed(priv_key="x"), "priv_key: it is missing or no object"),
         (changed(priv_key__type=None), "priv_key.type: None"),
         (changed(priv_key__type=["x"]), "priv_key.type"),
-        (changed(priv_key__type="tendermint/PrivKeySecp256k1"), "priv_key.type: 'tendermint/PrivKeySecp256k1'"),
+        (changed(priv_key__type="tendermint/PrivKeySr25519"), "priv_key.type: 'tendermint/PrivKeySr25519'"),
+        (changed(priv_key__type="tendermint/PrivKeySecp256k1"), "it has 64 bytes, a key of type secp256k1 has 32"),
         (changed(priv_key__value=None), "priv_key.value: it is no base64"),
         (changed(priv_key__value=7), "priv_key.value: it is no base64"),
         (changed(priv_key__value="?"), "priv_key.value: it is no base64"),
@@ -138,17 +138,38 @@ class Memory:
 
     def __init__(self) -> None:
         self.texts: dict[Entry, str] = {}
+        self.backups: dict[tuple[Entry, str], str] = {}
         self.rival: Mapping[Entry, str] = {}
 
     def load(self, names: Sequence[str]) -> dict[Entry, str]:
         return {entry: text for entry, text in self.texts.items() if entry.node in names}
 
+    def faults(self, names: Sequence[str], existing: Collection[Entry], coming: Collection[Entry]) -> list[str]:
+        return []
+
     def store(self, texts: Mapping[Entry, str]) -> None:
         self.texts.update({entry: text for entry, text in self.rival.items() if entry not in self.texts})
         self.texts.update({entry: text for entry, text in texts.items() if entry not in self.texts})
 
+    def replace(self, entry: Entry, old: str, new: str, old_id: str) -> str | None:
+        if entry in self.rival:
+            self.backups[entry, old_id] = self.texts[entry]
+            self.texts[entry] = self.rival[entry]
+        if self.texts[entry] != old:
+            return None
+        self.backups[entry, old_id] = old
+        self.texts[entry] = new
+        return f"backup of {old_id}"
+
+    def was_replaced(self, entry: Entry, old_id: str) -> bool:
+        return (entry, old_id) in self.backups
+
     def describe(self, entry: Entry) -> str:
         return f"{entry.node} {entry.kind}"
+
+
+def ensure(place: Memory, names: Sequence[str], *, dry_run: bool, **wanted: Any) -> Outcome:
+    return ensure_wanted(place, Wanted(names, **wanted), dry_run=dry_run)
 
 
 def test_missing_keys_are_made_and_existing_ones_stay() -> None:
@@ -209,13 +230,13 @@ def test_all_faults_in_one_error_and_nothing_is_written(dry_run: bool) -> None:
     with pytest.raises(FaultsError) as error:
         ensure(place, ["a", "b", "c", "d", "e"], dry_run=dry_run)
     assert len(error.value.faults) == 3
-    assert "b priv_validator_key.json: a has the same key" in error.value.faults[0]
-    assert "d node_key.json: c has the same key" in error.value.faults[1]
-    assert "e node_key.json: it is no JSON" in error.value.faults[2]
+    assert "e node_key.json: it is no JSON" in error.value.faults[0]
+    assert "b priv_validator_key.json: a has the same key" in error.value.faults[1]
+    assert "d node_key.json: c has the same key" in error.value.faults[2]
     assert place.texts == before
 
 
 def test_missing_library_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "nacl.signing", None)
     with pytest.raises(MissingLibraryError, match=r"-m pip install 'pynacl"):
-        _keys.ensure(Memory(), ["a"], dry_run=False)
+        ensure(Memory(), ["a"], dry_run=False)

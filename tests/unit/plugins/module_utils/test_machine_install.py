@@ -4,15 +4,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
+import os
 import tarfile
+import threading
 import typing as t
 from pathlib import Path
 
 import pytest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_install import Installation, WantedFile
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_record import RECORDS
 
 
 class Systemd:
@@ -181,3 +185,51 @@ def test_a_unit_that_fails_shows_its_last_lines(install: t.Callable[..., Install
 
     with pytest.raises(MintnetError, match=r"starting a.service: it failed; its last lines: no such option"):
         Installation("trial", "i", [], ["a.service"], tmp_path, run).apply()
+
+
+def test_what_a_killed_run_left_is_written_over(install: t.Callable[..., Installation], tmp_path: Path) -> None:
+    wanted = WantedFile("/etc/new", content="whole")
+    leftover = tmp_path / "etc" / ".new.mintnet"
+    leftover.parent.mkdir()
+    leftover.write_text("half")
+    install(wanted)
+    assert [path.name for path in leftover.parent.iterdir()] == ["new"]
+    leftover.write_text("half")
+    install()
+    assert list(leftover.parent.iterdir()) == []
+
+
+def test_one_at_a_time(install: t.Callable[..., Installation], tmp_path: Path) -> None:
+    wanted = WantedFile("/etc/new", content="whole")
+    folder = tmp_path / RECORDS.lstrip("/")
+    folder.mkdir(parents=True)
+    handle = os.open(folder, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    # To look, nobody need wait.
+    assert install(wanted, check=True).did
+    second = threading.Thread(target=install, args=(wanted,))
+    second.start()
+    second.join(0.1)
+    assert second.is_alive()
+    os.close(handle)
+    second.join()
+    assert not install(wanted).did
+
+
+def test_a_killed_run_is_finished(
+    install: t.Callable[..., Installation], systemd: Systemd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(WantedFile("/etc/trial", content="old"), units=["trial.service"])
+    with monkeypatch.context() as patch:
+        patch.setattr(Installation, "_units", killed)
+        with pytest.raises(KeyboardInterrupt):
+            install(WantedFile("/etc/trial", content="new"), units=["trial.service"])
+    systemd.calls.clear()
+    # The file is there; but what runs began with the old one.
+    assert "restarted trial.service" in install(WantedFile("/etc/trial", content="new"), units=["trial.service"]).did
+    assert systemd.calls == ["daemon-reload", "restart trial.service"]
+    assert not install(WantedFile("/etc/trial", content="new"), units=["trial.service"]).did
+
+
+def killed(*_arguments: object, **_options: object) -> None:
+    raise KeyboardInterrupt

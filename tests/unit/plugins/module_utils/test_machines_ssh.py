@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _machines_ssh
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines_ssh import Access, keypair, scratch, write
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines_ssh import Access, draft, keypair, write
 
 HOSTS = {"10.0.0.11": "ssh-ed25519 AAAA"}
 needs_ssh = pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="needs ssh-keygen")
@@ -29,7 +29,8 @@ def access(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Access:
 
 @needs_ssh
 def test_key_pair(access: Access) -> None:
-    with scratch() as folder:
+    assert not access.has_key()
+    with access.scratch("new") as folder:
         private, public = keypair(folder, "id_ed25519", "mintnet trial")
     assert not folder.exists()
     assert public.startswith("ssh-ed25519 ")
@@ -54,6 +55,19 @@ def test_complete_only_with_key_and_hosts_for_us_alone(access: Access) -> None:
     # What others may read is closed again.
     assert access.has_key()
     assert access.is_complete(HOSTS)
+
+
+def test_what_a_killed_run_left_is_cleared(access: Access) -> None:
+    access.has_key()
+    write(access.key, "key")
+    write(access.known_hosts, access.lines(HOSTS))
+    draft(access.key).write_text("half")
+    (draft(access.folder / "trial-1") / "deep").mkdir(parents=True)
+    assert not access.is_complete(HOSTS)
+    write(access.key, "key")
+    access.clear()
+    assert access.is_complete(HOSTS)
+    assert sorted(one.name for one in access.folder.iterdir()) == ["id_ed25519", "known_hosts"]
 
 
 def test_write_leaves_the_old_file_when_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

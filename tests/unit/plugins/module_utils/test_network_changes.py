@@ -7,13 +7,9 @@ import copy
 from typing import Any
 
 import pytest
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._changes import (
-    Wanted,
-    compare,
-    min_available,
-    quantity,
-    times,
-)
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import digest
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._changes import Wanted, compare, min_available
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._quantity import quantity, times
 
 Json = dict[str, Any]
 
@@ -45,7 +41,7 @@ LIVE: Json = {
             "block": {"max_bytes": "1048576", "max_gas": "-1"},
             "validator": {"pub_key_types": ["ed25519"]},
         },
-        "app_state": {"a": 1},
+        "app_state_sha256": digest({"a": 1}),
         "validators": [{"name": f"tm-{n}", "address": f"A{n}", "power": 10} for n in range(4)],
     },
     "power": {"total": 40},
@@ -96,7 +92,14 @@ def test_a_namespace_that_goes() -> None:
         ({"chain_id": "other"}, "it runs the chain mintnet, cometbft_chain_id is other: "),
         ({"nodes": 6, "validators": 3}, "its genesis has 4 validators, cometbft_validators is 3 (cometbft_nodes 6): "),
         ({"nodes": 7, "validators": 5}, "its genesis has 4 validators, cometbft_validators is 5: a genesis does not "),
-        ({"power": 7}, "its genesis gives power 10, cometbft_power is 7: "),
+        (
+            {"power": 7},
+            "its genesis gives tm-0 power 10 (asked 7), tm-1 power 10 (asked 7), tm-2 power 10 (asked 7) and 1 more, ",
+        ),
+        (
+            {"powers": {"tm-2": 7}},
+            "its genesis gives tm-2 power 10 (asked 7), which cometbft_power and cometbft_powers ",
+        ),
         ({"genesis_time": "2026-01-02T00:00:00Z"}, "its genesis time is 2026-01-01T00:00:00Z, cometbft_genesis_time "),
         ({"initial_height": 5}, "its initial height is 1, cometbft_initial_height is 5: "),
         (

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _wait
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, Api
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError, connect
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import observe, read, running
@@ -39,12 +40,24 @@ class Recorded:
         self.refused: dict[str, int] = {}
         self.silent: set[str] = set()
         self.hung_up: set[str] = set()
+        self.missing_once: set[str] = set()
+        self.logs: dict[str, str] = {}
+        self.geneses: dict[str, Json] = {}
+        self.away = 0
         self.height = 164
         self.rise = 0
         self.requests: list[tuple[str, str, Any]] = []
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         self.requests.append((method, path, body))
+        if path in self.missing_once:
+            self.missing_once.remove(path)
+            return 404, {"reason": "NotFound", "message": f"{path} not found"}
+        if method == "POST" and path == "/api/v1/namespaces/mintnet/configmaps" and not self.refused:
+            return 409, {"reason": "AlreadyExists", "message": "it exists"}
+        if self.away:
+            self.away -= 1
+            return 503, {"reason": "ServiceUnavailable", "message": "apiserver not ready"}
         if path in self.refused:
             return self.refused[path], {"reason": "Refused", "message": f"{path} is refused"}
         if "/proxy/" in path:
@@ -53,8 +66,10 @@ class Recorded:
             return 200, self.data["Namespace"]
         if method == "GET" and path in LISTS:
             return 200, {"items": self.data[LISTS[path]]}
-        if method == "GET" and path.endswith("/persistentvolumeclaims"):
-            return 200, {"items": []}
+        if method == "GET" and path.endswith(("/persistentvolumeclaims", "/nodes", "/resourcequotas")):
+            return 200, {"items": self.data.get(path.rsplit("/", 1)[1], [])}
+        if path.endswith("/log"):
+            return 200, self.logs[path.split("/")[-2]].encode()
         if method == "PATCH" and path.endswith("/configmaps/tm-started"):
             return 200, body
         return 404, {"reason": "NotFound", "message": f"{path} not found"}
@@ -68,6 +83,8 @@ class Recorded:
         if isinstance(body, dict):
             if body["method"] == "validators":
                 return 200, self.data["validators"]
+            if body["method"] == "genesis" and pod in self.geneses:
+                return 200, {"id": 0, "result": {"genesis": self.geneses[pod]}}
             return 200, {"id": 0, "error": {"message": "Internal error", "data": f"no {body['method']} here"}}
         answers = copy.deepcopy(self.data["rpc"][pod])
         self.height += self.rise
@@ -257,9 +274,9 @@ def test_no_namespace(api: Api, recorded: Recorded) -> None:
 # Waiting
 
 
-def wait(api: Api, timeout: float = 0.5, read_only: bool = False) -> tuple[Waiter, Json, list[str]]:
+def wait(api: Api, timeout: float = 0.5) -> tuple[Waiter, Json, list[str]]:
     told: list[str] = []
-    waiter = Waiter(api, "mintnet", told.append, read_only=read_only)
+    waiter = Waiter(api, "mintnet", told.append)
     return waiter, waiter.wait(timeout, 0.01), told
 
 
@@ -280,6 +297,7 @@ def test_who_has_started_is_recorded_once(api: Api, recorded: Recorded) -> None:
     sha256 = started["data"].pop("tm-2")
     waiter, _network, _told = wait(api)
     assert waiter.changed
+    assert waiter.recorded == ["tm-2"]
     assert patches(recorded) == [{"data": {"tm-2": sha256}}]
 
 
@@ -291,13 +309,31 @@ def test_a_record_of_an_earlier_chain_is_replaced(api: Api, recorded: Recorded) 
     assert patches(recorded) == [{"data": {"tm-1": sha256}}]
 
 
-def test_a_look_without_changes_records_nothing(api: Api, recorded: Recorded) -> None:
+def test_a_check_run_looks_once_and_foresees_who_is_recorded(api: Api, recorded: Recorded) -> None:
+    names = ["tm-0", "tm-1", "tm-2", "tm-3"]
+    waiter = Waiter(api, "mintnet", lambda text: None)
+    assert waiter.foresee(names)["healthy"]
+    assert (waiter.changed, waiter.recorded) == (False, [])
     recorded.data["ConfigMap"] = [
         item for item in recorded.data["ConfigMap"] if item["metadata"]["name"] != "tm-started"
     ]
-    waiter, _network, _told = wait(api, read_only=True)
-    assert waiter.changed
+    waiter.foresee(names)
+    assert (waiter.changed, waiter.recorded) == (True, names)
     assert {method for method, path, _body in recorded.requests if "proxy" not in path} == {"GET"}
+
+
+def test_a_record_that_another_run_makes_meanwhile_is_added_to(api: Api, recorded: Recorded) -> None:
+    recorded.data["ConfigMap"] = [
+        item for item in recorded.data["ConfigMap"] if item["metadata"]["name"] != "tm-started"
+    ]
+    recorded.missing_once.add("/api/v1/namespaces/mintnet/configmaps/tm-started")
+    waiter, _network, _told = wait(api)
+    assert waiter.recorded == ["tm-0", "tm-1", "tm-2", "tm-3"]
+    assert [method for method, path, _body in recorded.requests if "proxy" not in path and method != "GET"] == [
+        "PATCH",
+        "POST",
+        "PATCH",
+    ]
 
 
 def test_the_record_is_made_where_there_is_none(api: Api, recorded: Recorded) -> None:
@@ -338,3 +374,126 @@ def test_there_is_nothing_to_wait_for(api: Api, recorded: Recorded) -> None:
     recorded.data["StatefulSet"] = []
     with pytest.raises(NotReady, match="no network runs in namespace mintnet; create it first"):
         wait(api)
+
+
+# Waiting in vain
+
+
+def crash(recorded: Recorded, name: str, message: str = "") -> None:
+    pod = next(pod for pod in recorded.data["Pod"] if pod["metadata"]["name"] == name)
+    status = next(status for status in pod["status"]["containerStatuses"] if status["name"] == "tm")
+    ended = {"exitCode": 2, "message": message}
+    status.update(state={"waiting": {"reason": "CrashLoopBackOff"}}, lastState={"terminated": ended}, restartCount=4)
+
+
+def never(recorded: Recorded, *names: str) -> None:
+    """The image of these pods does not exist."""
+    for pod in recorded.data["Pod"]:
+        if pod["metadata"]["name"] in names:
+            waiting = {"reason": "ErrImagePull", "message": "rpc error: not found"}
+            for status in pod["status"]["containerStatuses"]:
+                status["state"] = {"waiting": waiting}
+
+
+def test_the_log_of_a_node_that_left_no_words_is_read(api: Api, recorded: Recorded) -> None:
+    crash(recorded, "tm-1")
+    recorded.logs["tm-1"] = "I[..] start\npanic: state.AppHash does not match AppHash after replay\n\ngoroutine 1\n"
+    network = read(api, "mintnet")
+    node = next(node for node in network["nodes"] if node["name"] == "tm-1")
+    assert node["log"] == ["panic: state.AppHash does not match AppHash after replay"]
+    assert "same application" in node["next"]
+    assert network["next"] == [f"tm-1: {node['next']}"]
+
+
+def test_a_node_whose_last_words_tell_all_needs_no_log(api: Api, recorded: Recorded) -> None:
+    crash(recorded, "tm-1", "ERROR: failed to create node: error in genesis doc hash\n")
+    network = read(api, "mintnet")
+    assert network["nodes"][1]["log"] == ["ERROR: failed to create node: error in genesis doc hash"]
+    assert not any(path.endswith("/log") for _method, path, _body in recorded.requests)
+
+
+def test_a_node_that_stands_still_is_asked_for_its_genesis(api: Api, recorded: Recorded) -> None:
+    genesis = json.loads(
+        next(item for item in recorded.data["ConfigMap"] if item["metadata"]["name"] == "tm-config")["data"][
+            "genesis.json"
+        ]
+    )
+    recorded.geneses["tm-2"] = {**genesis, "genesis_time": "2020-01-01T00:00:00Z"}
+    recorded.logs["tm-2"] = "E[..] CONSENSUS FAILURE!!! err=x\n"
+    recorded.data["rpc"]["tm-2"][1]["result"].update(n_peers="0", peers=[])
+    (reason,) = read(api, "mintnet")["reasons"]
+    assert reason.startswith("tm-2: runs with another genesis than the network's: its genesis_time is 2020-01-01")
+    recorded.geneses["tm-2"] = genesis
+    (reason,) = read(api, "mintnet")["reasons"]
+    assert reason == "tm-2: no peers, of 3"
+
+
+def test_a_state_that_does_not_heal_ends_the_wait_early(
+    api: Api, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_wait, "LASTING", 0.2)
+    never(recorded, "tm-1", "tm-2")
+    with pytest.raises(NotReady, match=r"^waiting \d s of 60 s .*; not waited for any longer, as this does") as error:
+        wait(api, timeout=60)
+    result = error.value.result
+    assert result["why"][1].startswith("tm-1, tm-2: the image ")
+    assert result["next"][0].startswith("tm-1, tm-2: name an image that exists")
+    assert result["network"]["nodes"][1]["lasting"]
+
+
+def test_a_state_that_heals_in_time_is_waited_for(
+    api: Api, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_wait, "LASTING", 30.0)
+    whole = copy.deepcopy(recorded.data["Pod"])
+    never(recorded, "tm-1")
+    threading.Timer(0.3, lambda: recorded.data.update(Pod=whole)).start()
+    _waiter, network, _told = wait(api, timeout=20)
+    assert network["healthy"]
+
+
+def test_an_api_server_that_is_away_for_a_while_is_waited_for(api: Api, recorded: Recorded) -> None:
+    recorded.away = 9
+    _waiter, network, told = wait(api, timeout=20)
+    assert network["healthy"]
+    assert told[0].startswith("waiting for the API server: reading the network mintnet: apiserver not ready (503)")
+    assert told[1] == "the API server answers again"
+
+
+def test_an_api_server_that_stays_away_is_the_cause(api: Api, recorded: Recorded) -> None:
+    recorded.away = 10**9
+    with pytest.raises(NotReady, match=r"^waiting 0\.3 s for the network mintnet: reading .* \(503\)$") as error:
+        wait(api, timeout=0.3)
+    assert error.value.result["next"] == [
+        "have the API server running again, then run create again: what is there is kept"
+    ]
+
+
+def test_refused_credentials_are_not_waited_for(api: Api, recorded: Recorded) -> None:
+    recorded.refused["/api/v1/namespaces/mintnet/pods"] = 401
+    with pytest.raises(ClusterError, match="the credentials of context ours are refused: renew them"):
+        wait(api, timeout=60)
+
+
+def test_a_namespace_that_ends_meanwhile(api: Api, recorded: Recorded) -> None:
+    held = {"type": "NamespaceFinalizersRemaining", "status": "True", "message": "tests/hold in 1 resource instances"}
+    recorded.data["Namespace"]["status"] = {"phase": "Terminating", "conditions": [held]}
+    with pytest.raises(NotReady, match=r"the namespace mintnet is being deleted \(tests/hold in 1 ") as error:
+        wait(api, timeout=60)
+    assert error.value.result["next"] == [
+        "run create again when it is gone; what has a finalizer waits for whoever set it"
+    ]
+
+
+def test_no_request_lasts_longer_than_the_wait(api: Api, recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[float, float]] = []
+    call = api.cluster.call
+
+    def noted(*arguments: Any, _request_timeout: tuple[float, float], **options: Any) -> Any:
+        asked.append(_request_timeout)
+        return call(*arguments, _request_timeout=_request_timeout, **options)
+
+    monkeypatch.setattr(api.cluster, "call", noted)
+    wait(api, timeout=2)
+    assert asked
+    assert all(seconds <= 2 for timeout in asked for seconds in timeout)

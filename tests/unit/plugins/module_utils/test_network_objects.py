@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api as RealApi
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import TO_BE_MADE, ClusterError, connect
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import read
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._objects import apply
 
 Json = dict[str, Any]
@@ -87,6 +89,20 @@ def test_a_plan_for_a_namespace_that_is_missing_asks_nothing_of_the_server(api: 
     outcome = apply(api, ALL, [], dry_run=True)
     assert outcome.created == ["Namespace n", "ResourceQuota tm", "Service tm-0", "StatefulSet tm"]
     assert (api.applied, api.there) == (["Namespace n"], {})
+
+
+def test_in_a_cluster_that_is_still_to_be_made_nothing_is_and_all_would_be() -> None:
+    nowhere = RealApi(connect(None, TO_BE_MADE))
+    network = read(nowhere, "n")
+    assert (network["exists"], network["namespace"]["exists"], network["nodes"]) == (False, False, [])
+    assert nowhere.get("looking", "Secret", "n", "tm-keys") is None
+    assert nowhere.list("looking", "Pod", "n") == []
+    outcome = apply(nowhere, ALL, [], dry_run=True)
+    assert outcome.created == ["Namespace n", "ResourceQuota tm", "Service tm-0", "StatefulSet tm"]
+    with pytest.raises(ClusterError, match="applying Namespace n: the cluster is still to be made"):
+        apply(nowhere, ALL, [])
+    with pytest.raises(ClusterError, match="making it: the cluster is still to be made"):
+        nowhere.create("making it", thing("Service", "tm-0"))
 
 
 def test_what_the_user_may_not_make_is_left_out_if_it_is_optional(api: Any) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import telling_lines
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._logs import telling
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import (
     Block,
     NodeAnswer,
@@ -21,6 +21,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import 
     parse_blocks,
     parse_rows,
     parse_time,
+    parts,
     report,
     summary,
 )
@@ -85,7 +86,13 @@ def test_a_network_that_runs_is_healthy_and_told_in_full(seen: Observed) -> None
     assert network["chain_id"] == "mintnet"
     assert network["height"] == network["compared_height"] == 164
     assert network["power"] == {"total": 40, "online": 40, "needed": 27, "short": 0}
-    assert network["namespace"] == {"exists": True, "made": True, "phase": "Active", "pod_security": "restricted"}
+    assert network["namespace"] == {
+        "exists": True,
+        "made": True,
+        "phase": "Active",
+        "held_by": "",
+        "pod_security": "restricted",
+    }
     assert [node["name"] for node in network["nodes"]] == ["tm-0", "tm-1", "tm-2", "tm-3"]
     assert len({node["block_id"] for node in network["nodes"]}) == 1
     for node in network["nodes"]:
@@ -315,6 +322,38 @@ def test_no_peers_is_a_reason_and_a_lost_peer_is_a_note(seen: Observed) -> None:
     assert report(seen)["reasons"] == ["tm-0: no peers, of 3"]
 
 
+def test_a_node_whose_consensus_stopped_is_behind(seen: Observed) -> None:
+    """It goes on answering, and is not catching up: the others went on without it."""
+    early = changed(answer_of(seen, "tm-3"), lambda status, _net: status["sync_info"].update(latest_block_height="100"))
+    seen.answers["tm-3"] = replace(early, blocks={})
+    network = report(seen)
+    assert network["reasons"] == ["tm-3: stands at height 100, the network is at 164"]
+    assert node_of(network, "tm-3")["next"].startswith("see why it stopped: make logs NODE=tm-3")
+    # One that is a few blocks behind is on its way.
+    near = changed(answer_of(seen, "tm-3"), lambda status, _net: status["sync_info"].update(latest_block_height="150"))
+    seen.answers["tm-3"] = replace(near, blocks={})
+    assert report(seen)["healthy"]
+
+
+def test_the_power_of_one_key_counts_once(seen: Observed) -> None:
+    address = answer_of(seen, "tm-0").address
+    for name in ("tm-1", "tm-2"):
+        seen.answers[name] = changed(
+            answer_of(seen, name), lambda status, _net: status["validator_info"].update(address=address)
+        )
+    network = report(seen)
+    assert network["power"] == {"total": 40, "online": 20, "needed": 27, "short": 7}
+
+
+def test_the_same_step_for_several_nodes_is_said_once(seen: Observed) -> None:
+    for name in ("tm-2", "tm-3"):
+        silence(seen, name)
+    assert report(seen)["next"] == [
+        "tm-2, tm-3: wait for it, or see make logs NODE=tm-2",
+        "bring back validators that hold 7 of power or more, of tm-2, tm-3: until then no block is made",
+    ]
+
+
 def test_a_node_that_catches_up_does_not_count_for_the_quorum(seen: Observed) -> None:
     seen.answers["tm-0"] = changed(
         answer_of(seen, "tm-0"), lambda status, _net: status["sync_info"].update(catching_up=True)
@@ -433,4 +472,25 @@ def test_times_have_nine_digits_of_a_second() -> None:
     ],
 )
 def test_telling_lines(log: str, said: str) -> None:
-    assert telling_lines(log) == said
+    assert " | ".join(telling(log)) == said
+
+
+def test_node_that_has_read_other_settings_of_its_own_is_outdated(seen: Observed) -> None:
+    (nodes,) = [item for item in seen.config_maps if item["metadata"]["name"] == "tm-nodes"]
+    expected = parts(nodes["data"])
+    for pod in seen.pods:
+        read = {"exitCode": 0, "message": f"{expected[pod['metadata']['name']]}\n"}
+        pod["status"]["initContainerStatuses"] = [{"name": "tm-gen-validator", "state": {"terminated": read}}]
+    assert not [node["name"] for node in report(seen)["nodes"] if node["outdated"]]
+    # Somebody joins: nothing for those that run. Then one of them is set otherwise.
+    nodes["data"]["nodes"] += "tm-4 tm-4 aa full tm-0 - -\n"
+    assert not [node["name"] for node in report(seen)["nodes"] if node["outdated"]]
+    nodes["data"]["tm-2.toml"] = 'log_level = "debug"\n'
+    network = report(seen)
+    assert [node["name"] for node in network["nodes"] if node["outdated"]] == ["tm-2"]
+    assert network["groups"][0]["outdated"] == ["tm-2"]
+    assert network["healthy"]
+    # A pod that was made before nodes told what they had read.
+    for pod in seen.pods:
+        del pod["status"]["initContainerStatuses"][0]["state"]["terminated"]["message"]
+    assert not [node["name"] for node in report(seen)["nodes"] if node["outdated"]]

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _validate
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._validate import (
     Known,
@@ -63,6 +65,10 @@ def faults(variables: dict[str, t.Any]) -> list[str]:
         {"cometbft_image": "cometbft/cometbft"},
         {"cometbft_ephemeral": "yes"},
         {"cometbft_config": {"mempool": {"size": 1}, "log_level": "info"}},
+        {"cometbft_node_config": {"tm-3": {"moniker": "mine", "mempool": {"size": 1}}}},
+        {"cometbft_topology": {"kind": "regular", "degree": "3", "random_seed": 7}},
+        {"cometbft_topology": {"kind": "sentries"}, "cometbft_nodes": 8, "cometbft_validators": 4},
+        {"cometbft_topology": {"kind": "regular", "degree": 8}, "cometbft_nodes": 500},
         {"cometbft_consensus_params": {"block": {"max_gas": 10}}},
         {"cometbft_resources": {"requests": {"cpu": 1, "memory": "64Mi"}}},
         {"cometbft_node": "tm-12", "cometbft_tail": -1},
@@ -85,6 +91,19 @@ def faults(variables: dict[str, t.Any]) -> list[str]:
     ],
 )
 def test_good_input_passes(variables: dict[str, t.Any]) -> None:
+    assert faults(variables) == []
+
+
+def examples() -> list[dict[str, t.Any]]:
+    """Those of the guide."""
+    guide = (ROLES.parent / "docs" / "docsite" / "rst" / "guide_network.rst").read_text(encoding="utf-8")
+    blocks = re.findall(r"^\.\. code-block:: yaml\n\n((?:  .*\n|\n)+)", guide, re.MULTILINE)
+    return [yaml.safe_load(block) for block in blocks]
+
+
+@pytest.mark.parametrize("variables", examples())
+def test_examples_of_the_guide_pass(variables: dict[str, t.Any]) -> None:
+    assert variables
     assert faults(variables) == []
 
 

@@ -14,8 +14,10 @@ Run = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Call main() with these arguments; its result, or that of its failure with ``failed``."""
+    # Tests of plugins make this process a controller, where a module's warnings would go to the screen.
+    monkeypatch.setattr("ansible.module_utils._internal.is_controller", False)
 
     def call(main: Callable[[], None], arguments: dict[str, Any], *, check: bool = False) -> dict[str, Any]:
         internal = {"_ansible_check_mode": check, "_ansible_diff": True}

@@ -86,7 +86,7 @@ def test_growth_is_shown(run: Run, tmp_path: Path) -> None:
         ({"directory": "x", "count": 0}, "count is 0, at least 1 is needed"),
         ({"directory": "x", "count": 2, "validators": 3}, "validators is 3, there are 2 nodes"),
         ({"directory": "x", "nodes": ["a", "b", "a"]}, "node a is there twice"),
-        ({"directory": "x", "nodes": ["../a", "B"], "validators": -1}, "3 faults: (1) validators is -1"),
+        ({"directory": "x", "nodes": ["../a", "B"], "validators": -1}, "(3) validators is -1, there are 2 nodes"),
         ({"namespace": "net", "count": 1, "kubeconfig": "/none"}, "reading the kubeconfig /none: no such file"),
     ],
 )

@@ -1,0 +1,82 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which lines of a log tell why it ends, and what helps against what they tell."""
+
+from __future__ import annotations
+
+import re
+
+# Lines that tell the cause of a crash, the best first.
+_TELLING = (
+    re.compile(
+        r"^panic:|^ERROR:|^fatal error:|^tm-gen-validator:|exec format error|CONSENSUS FAILURE|no space left on device"
+        r"|Error in validation|conflicting vote"
+    ),
+    # CometBFT's own errors, without those about peers that come and go.
+    re.compile(r"^E\[(?!.*(dialing peer|Stopping peer|Reconnecting|Stopped accept routine))"),
+    re.compile(r"\b(err|error|panic|fatal|failed|cannot|mismatch|denied)\b", re.IGNORECASE),
+)
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+# What a log may hold of a key file; it is shown to nobody.
+_SECRET = re.compile(r"priv_key|PrivKey")
+# Go's traces, which come after what they belong to and may push it out of a container's last words.
+_FRAME = re.compile(
+    r"^goroutine \d+ |^panic\(|^created by |\.go:\d+( \+0x[0-9a-f]+)?$|^[\w./@-]+\.[\w.()*\[\]]+\([^\n]*\)$"
+)
+_LINE = 300
+# CometBFT ends a line about a panic with the stack of calls, in one line.
+_STACK = re.compile(r"\s+(stack|stacktrace)=.*", re.DOTALL)
+
+_REMEDIES = (
+    (
+        r"no space left on device|disk quota exceeded",
+        "its disk is full: free some on the machine, or give the nodes larger volumes in a new network "
+        "(cometbft_volume_size), then run create again",
+    ),
+    (
+        r"exec format error",
+        "the image is for another kind of processor than the machine: build or name one for it in cometbft_image, "
+        "then run create again",
+    ),
+    (
+        r"genesis doc hash|genesis file does not match",
+        "it has another genesis than its data was made with: give it back the genesis of ConfigMap tm-config, or start "
+        "a new chain with reset",
+    ),
+    (
+        r"AppHash|app hash|LastResultsHash",
+        "its application computes something else than the others': run the same application and version everywhere, "
+        "and let this node start over from an empty volume if its application's data are damaged",
+    ),
+    (
+        r"is not equal to genesis time|ValidatorsHash|ConsensusHash",
+        "it started from another genesis than the others: compare its genesis.json with ConfigMap tm-config",
+    ),
+    (
+        r"conflicting vote from ourselves",
+        "another node signs with the same key: stop one of both at once, and give it a key of its own",
+    ),
+)
+
+
+def telling(log: str, count: int = 3) -> list[str]:
+    """The lines at the end of a log that say why it ends."""
+    lines = _lines(log)
+    found = next((good for pattern in _TELLING if (good := [line for line in lines if pattern.search(line)])), lines)
+    return [_STACK.sub("", line)[:_LINE] for line in found[-count:]]
+
+
+def tells(log: str) -> bool:
+    """Whether any line of it says more than that something ended."""
+    return any(pattern.search(line) for line in _lines(log) for pattern in _TELLING)
+
+
+def _lines(log: str) -> list[str]:
+    lines = (line.strip() for line in _COLOURS.sub("", log).splitlines())
+    return [line for line in lines if line and not _SECRET.search(line) and not _FRAME.search(line)]
+
+
+def remedy(log: str) -> str:
+    """What helps against a cause that is known by its words."""
+    return next((advice for pattern, advice in _REMEDIES if re.search(pattern, log)), "")

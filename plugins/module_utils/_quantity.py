@@ -1,0 +1,36 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Quantities of Kubernetes, such as 100m and 2Gi."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+_SUFFIXES = {
+    **{suffix: Decimal(1024) ** power for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)},
+    **{suffix: Decimal(1000) ** power for power, suffix in enumerate(("k", "M", "G", "T", "P", "E"), 1)},
+    "m": Decimal(1) / 1000,
+}
+
+
+def quantity(text: str | int) -> Decimal:
+    """A quantity of Kubernetes (100m, 2Gi, 1.5) as a number."""
+    value = str(text)
+    for suffix, factor in _SUFFIXES.items():
+        if value.endswith(suffix):
+            return Decimal(value.removesuffix(suffix)) * factor
+    return Decimal(value)
+
+
+def times(text: str | int, count: int) -> str:
+    """A quantity multiplied, written the way the API server writes it back."""
+    value = quantity(text) * count
+    if str(text)[-1:].isdigit() or str(text).endswith("m"):
+        return str(int(value)) if value == int(value) else f"{int(value * 1000)}m"
+    suffixes = ("Ei", "Pi", "Ti", "Gi", "Mi", "Ki") if str(text).endswith("i") else ("E", "P", "T", "G", "M", "k")
+    for suffix in suffixes:
+        factor = _SUFFIXES[suffix]
+        if value and value % factor == 0:
+            return f"{int(value / factor)}{suffix}"
+    return str(int(value))

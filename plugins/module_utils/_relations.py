@@ -1,0 +1,225 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What several variables of a run must be together. A relation's parameters are the names of its variables."""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import typing as t
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config_nodes, _genesis, _topology
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_types import line_fault, type_named
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines_plan import FIRST_ADDRESS
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import line_of
+
+
+def few_enough_validators(cometbft_validators: int, cometbft_nodes: int) -> list[str]:
+    if cometbft_validators <= cometbft_nodes:
+        return []
+    return [f"cometbft_validators = {cometbft_validators}: must be at most cometbft_nodes, which is {cometbft_nodes}"]
+
+
+def sound_powers(cometbft_power: int, cometbft_powers: Mapping[str, t.Any], cometbft_validators: int) -> list[str]:
+    faults = []
+    for name, power in cometbft_powers.items():
+        if fault := _no_validator(name, cometbft_validators):
+            faults.append(f"cometbft_powers.{name}: {fault}")
+        if isinstance(power, bool) or not str(power).isdecimal() or int(power) < 1:
+            faults.append(f"cometbft_powers.{name} = {power!r}: must be a whole number, 1 or more")
+    if faults:
+        return faults
+    special = sum(map(int, cometbft_powers.values()))
+    others = cometbft_validators - len(cometbft_powers)
+    if special + others * cometbft_power <= _genesis.MAX_TOTAL_POWER:
+        return []
+    most = (_genesis.MAX_TOTAL_POWER - special) // max(others, 1)
+    if most < 1:
+        return [f"cometbft_powers: they are {special} in all, at most {_genesis.MAX_TOTAL_POWER} is allowed"]
+    return [f"cometbft_power = {cometbft_power}: must be at most {most} for each of {others} validators"]
+
+
+def sound_keys(
+    cometbft_version: str,
+    cometbft_nodes: int,
+    cometbft_key_type: str,
+    cometbft_key_types: Mapping[str, t.Any],
+    cometbft_key_sources: Sequence[Mapping[str, t.Any]],
+) -> list[str]:
+    line = str(line_of(cometbft_version))
+    faults = []
+    wanted = {f"cometbft_key_types.{name}": kind for name, kind in cometbft_key_types.items()}
+    for what, kind in {**({"cometbft_key_type": cometbft_key_type} if cometbft_key_type else {}), **wanted}.items():
+        try:
+            fault = line_fault(type_named(str(kind)), line)
+        except ValueError as error:
+            fault = str(error)
+        if fault:
+            faults.append(f"{what} = {kind!r}: {fault}")
+    named = [(f"cometbft_key_types.{name}", name) for name in cometbft_key_types]
+    named += [(f"cometbft_key_sources[{n}].node", item.get("node", "")) for n, item in enumerate(cometbft_key_sources)]
+    return faults + [
+        f"{what}: {fault}" for what, name in named if (fault := _no_node(str(name), cometbft_nodes, "nodes"))
+    ]
+
+
+def _no_validator(name: str, count: int) -> str:
+    return _no_node(name, count, "validators")
+
+
+def _no_node(name: str, count: int, what: str) -> str:
+    group, _dash, ordinal = name.rpartition("-")
+    if group == "tm" and ordinal.isdecimal() and str(int(ordinal)) == ordinal and int(ordinal) < count:
+        return ""
+    return f"there is no {name or 'node'} among the {what}; they are tm-0 to tm-{count - 1}"
+
+
+def sound_genesis_sources(
+    cometbft_genesis_src: str, cometbft_genesis_sha256: str, cometbft_app_state: t.Any, cometbft_app_state_src: str
+) -> list[str]:
+    faults = []
+    if "://" in cometbft_genesis_src and not cometbft_genesis_sha256:
+        faults.append("cometbft_genesis_src: a URL needs the SHA-256 of what it leads to, in cometbft_genesis_sha256")
+    elif cometbft_genesis_src and "://" not in cometbft_genesis_src and not Path(cometbft_genesis_src).is_file():
+        faults.append(f"cometbft_genesis_src = {cometbft_genesis_src!r}: must be a file that exists, or a URL")
+    if cometbft_genesis_sha256 and not cometbft_genesis_src:
+        faults.append("cometbft_genesis_sha256: there is no cometbft_genesis_src that it could belong to")
+    if cometbft_app_state and cometbft_app_state_src:
+        faults.append("cometbft_app_state_src: contradicts cometbft_app_state; leave one of them out")
+    return faults
+
+
+def sound_configuration(cometbft_version: str, cometbft_config: Mapping[str, t.Any]) -> list[str]:
+    try:
+        _config_nodes.build(_config_nodes.Wanted(cometbft_version, settings=cometbft_config))
+    except FaultsError as error:
+        return [f"cometbft_config.{fault}" for fault in error.faults]
+    return []
+
+
+def sound_topology(
+    cometbft_version: str,
+    cometbft_nodes: int,
+    cometbft_validators: int,
+    cometbft_topology: Mapping[str, t.Any],
+    cometbft_config: Mapping[str, t.Any],
+    cometbft_node_config: Mapping[str, t.Any],
+) -> list[str]:
+    """What all nodes come to together, besides the faults of cometbft_config."""
+    if cometbft_validators > cometbft_nodes:
+        return []  # it is told already
+    nodes = [f"tm-{number}" for number in range(cometbft_nodes)]
+    wanted = _config_nodes.Wanted(
+        version=cometbft_version,
+        settings=cometbft_config,
+        node_settings=cometbft_node_config,
+        nodes=nodes,
+        validators=nodes[:cometbft_validators],
+        topology=cometbft_topology,
+    )
+    try:
+        topology = _config_nodes.build(wanted).topology
+    except FaultsError as error:
+        told = sound_configuration(cometbft_version, cometbft_config)
+        return [fault for fault in map(_of_variable, error.faults) if fault not in told]
+    size = _topology.size(topology)
+    if size <= _topology.MAX_SIZE:
+        return []
+    return [
+        f"cometbft_nodes = {cometbft_nodes}: by cometbft_topology the names of all nodes' peers take {size} bytes, "
+        f"a ConfigMap has room for {_topology.MAX_SIZE}; choose one with fewer peers for each node, such as regular"
+    ]
+
+
+def _of_variable(fault: str) -> str:
+    """A fault of the module cometbft_config, which begins with one of its options."""
+    ours = {"nodes:": "cometbft_nodes:", "topology.": "cometbft_topology.", "node_settings.": "cometbft_node_config."}
+    for option, variable in ours.items():
+        if fault.startswith(option):
+            return variable + fault.removeprefix(option)
+    return f"cometbft_config.{fault}"
+
+
+def sound_genesis(
+    cometbft_version: str, cometbft_validators: int, cometbft_consensus_params: Mapping[str, t.Any]
+) -> list[str]:
+    validators = [{"name": str(number)} for number in range(cometbft_validators)]
+    try:
+        _genesis.request(
+            version=cometbft_version,
+            chain_id="checked-apart",
+            validators=validators,
+            power=1,
+            consensus_params=cometbft_consensus_params,
+            allow_pending=True,
+        )
+    except FaultsError as error:
+        return [f"cometbft_{fault}" for fault in error.faults]
+    return []
+
+
+def context_or_kubeadm(mintnet_provider: str, mintnet_context: str) -> list[str]:
+    if mintnet_provider != "kubeadm" or not mintnet_context:
+        return []
+    return [
+        f"mintnet_context = {mintnet_context!r}: contradicts mintnet_provider = kubeadm, which makes a context of its "
+        "own; leave one of them out"
+    ]
+
+
+def one_pod_subnet(cni_pod_subnet: str, kubeadm_pod_subnet: str) -> list[str]:
+    if cni_pod_subnet == kubeadm_pod_subnet:
+        return []
+    return [f"kubeadm_pod_subnet is {kubeadm_pod_subnet} and cni_pod_subnet is {cni_pod_subnet}: they must be the same"]
+
+
+def one_service_subnet(cni_service_subnet: str, kubeadm_service_subnet: str) -> list[str]:
+    if cni_service_subnet == kubeadm_service_subnet:
+        return []
+    return [
+        f"kubeadm_service_subnet is {kubeadm_service_subnet} and cni_service_subnet is {cni_service_subnet}: "
+        "they must be the same"
+    ]
+
+
+def room_for_machines(machines_count: int, machines_subnet: str) -> list[str]:
+    room = ipaddress.IPv4Network(machines_subnet).num_addresses - FIRST_ADDRESS - 2
+    if machines_count <= room:
+        return []
+    return [
+        f"machines_subnet = {machines_subnet!r}: has room for {room} machines, and mintnet_machines is {machines_count}"
+    ]
+
+
+def subnets_apart(machines_subnet: str, cni_pod_subnet: str, kubeadm_service_subnet: str) -> list[str]:
+    subnets = {
+        "machines_subnet": machines_subnet,
+        "cni_pod_subnet": cni_pod_subnet,
+        "kubeadm_service_subnet": kubeadm_service_subnet,
+    }
+    return [
+        f"{name} is {subnets[name]} and {other} is {subnets[other]}: they must not overlap"
+        for name, other in itertools.combinations(subnets, 2)
+        if ipaddress.IPv4Network(subnets[name]).overlaps(ipaddress.IPv4Network(subnets[other]))
+    ]
+
+
+# Each is asked when all of its parameters, which are names of variables, have values without a fault of their own.
+RELATIONS: tuple[Callable[..., list[str]], ...] = (
+    few_enough_validators,
+    sound_powers,
+    sound_keys,
+    sound_genesis_sources,
+    sound_configuration,
+    sound_topology,
+    sound_genesis,
+    context_or_kubeadm,
+    one_pod_subnet,
+    one_service_subnet,
+    room_for_machines,
+    subnets_apart,
+)

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Networks that fail, and what is said of them: in the story that a run tells, and in the result of the module."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from modules import module
+from surroundings import CLUSTER, Run, User
+
+Json = dict[str, Any]
+MACHINE = f"{CLUSTER}-1"
+
+WAIT = """\
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Wait until all nodes make the same blocks
+      mintnet.kubernetes.cometbft_wait: {{context: {context}, network: {network}, wait_timeout: {seconds}}}
+"""
+
+
+def story(output: str) -> dict[str, str]:
+    """The labelled parts of what a run told of its failure, each in one line."""
+    told = output[output.rindex("\nfailed    ", 0, output.rindex("\nfailed    ")) :]
+    parts: dict[str, str] = {}
+    label = ""
+    for row in told.strip().splitlines():
+        label = row[:10].strip() or label
+        parts[label] = f"{parts.get(label, '')} {row[10:].strip()}".strip()
+    return parts
+
+
+def inside(command: str, data: bytes | None = None) -> str:
+    """Runs a command in the machine."""
+    interactive = ["-i"] if data is not None else []
+    run = subprocess.run(
+        ["podman", "exec", *interactive, MACHINE, "sh", "-c", command], input=data, capture_output=True, check=False
+    )
+    assert run.returncode == 0, f"{command}: {run.stderr.decode(errors='replace')}"
+    return run.stdout.decode()
+
+
+@dataclass
+class Case:
+    """One network in a namespace of its own."""
+
+    user: User
+    clone: Path
+    name: str
+
+    def create(self, *, code: int = 1, whole: bool = False, **variables: Any) -> Run:
+        """The part of create that makes the network, which is quicker, or the whole of it."""
+        file = self.user.home / f"{self.name}.yml"
+        file.write_text(yaml.safe_dump({"cometbft_network": self.name, **variables}), encoding="utf-8")
+        part = f".venv/bin/ansible-playbook playbooks/network.yml -e @{file}"
+        return self.user.run(f"make create NETWORK={file}" if whole else part, self.clone, code=code, timeout=600)
+
+    def wait(self, seconds: float, *, code: int = 1) -> Run:
+        """Waiting alone, told as `make create` tells it."""
+        playbook = self.user.home / f"{self.name}-wait.yml"
+        playbook.write_text(WAIT.format(context=CLUSTER, network=self.name, seconds=seconds), encoding="utf-8")
+        return self.user.run(f".venv/bin/ansible-playbook {playbook}", self.clone, code=code, timeout=600)
+
+    def result(self, seconds: float = 1) -> Json:
+        """The module's result, as JSON."""
+        access: Json = {"kubeconfig": str(self.user.kubeconfig), "context": CLUSTER}
+        return module("cometbft_wait", **access, network=self.name, wait_timeout=seconds)
+
+    def is_well(self, seconds: float = 120) -> None:
+        answer = self.result(seconds)
+        assert not answer["failed"], answer["msg"]
+
+    def kubectl(self, arguments: str, code: int | None = 0) -> Run:
+        return self.user.kubectl(f"-n {self.name} {arguments}", code=code)
+
+    def get(self, what: str) -> Any:
+        return self.user.get(what, self.name)
+
+    def restart(self, *nodes: str) -> None:
+        self.kubectl(f"delete pod {' '.join(nodes)} --wait=true --grace-period=1")
+
+
+@contextlib.contextmanager
+def network(user: User, clone: Path, name: str) -> Iterator[Case]:
+    """Its namespace goes at the end, without being waited for: the next network has another one."""
+    try:
+        yield Case(user, clone, name)
+    finally:
+        user.kubectl(f"delete namespace {name} --ignore-not-found --wait=false")
+
+
+def explained(run: Run, result: Json, *, node: str, reason: str, step: str, log: str = "") -> None:
+    """Cause, telling lines and next step of a node, in the story and in the result."""
+    told = story(run.output)
+    assert "Traceback" not in run.output
+    assert re.search(rf"{node}\b[^:]*: .*{reason}", told["why"]), told
+    assert re.search(rf"{node}\b[^:]*: .*{step}", told["next"]), told
+    found = next(item for item in result["network"]["nodes"] if item["name"] == node)
+    assert result["failed"]
+    assert re.search(reason, found["reason"]), found
+    assert re.search(step, found["next"]), found
+    assert any(re.search(step, line) for line in result["next"]), result["next"]
+    if log:
+        assert re.search(log, told.get("log", "") + told["why"]), told
+        assert any(re.search(log, line) for line in found["log"]), found
+
+
+def until(what: str, holds: Any, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"not after {seconds} s: {what}"
+        time.sleep(0.5)

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs that are killed: the play and all that it started, at a random moment of a phase.
+
+A run writes a journal of the tasks that it begins (callbacks/journal.py), from which its phase is known. How long a
+phase takes is learned from the runs that came to their end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tree
+from surroundings import Run, User
+
+SEED = int(os.environ.get("MINTNET_E2E_SEED") or random.SystemRandom().randrange(10**6))
+"""Of every random moment; name it to see a failure again."""
+POINTS = int(os.environ.get("MINTNET_E2E_POINTS") or 20)
+"""How many moments of each phase are tried in a long run; a short one tries one."""
+
+Entry = dict[str, Any]
+
+PARTS = ("containerd", "cni", "kubeadm", "storage", "kubectl")
+_ROLES = {"artifacts": "build", "machines": "machine", **dict.fromkeys(PARTS, "kubeadm")}
+_ACTIONS = {
+    "cometbft_keys": "keys",
+    "cometbft_genesis": "keys",
+    "objects": "apply",
+    "cometbft_wait": "wait",
+    "cometbft_absent": "destroy",
+}
+SECONDS = {
+    "build": 8,
+    "machine": 8,
+    "kubeadm": 30,
+    "keys": 1,
+    "apply": 1,
+    "wait": 8,
+    "destroy": 4,
+    "destroy-cluster": 3,
+}
+"""How long a phase takes, until it was seen."""
+
+
+@dataclass(frozen=True)
+class Blow:
+    """What was killed, and when."""
+
+    phase: str
+    task: str
+    seconds: float
+    processes: int
+
+    def __str__(self) -> str:
+        return f"killed {self.processes} processes {self.seconds:.2f} s into {self.phase}, at: {self.task}"
+
+
+@dataclass
+class Victim(User):
+    """A user whose runs are killed. Their temporary files have a folder of their own, so that they are seen."""
+
+    quiet: bool = True
+    seconds: dict[str, float] = field(default_factory=lambda: dict(SECONDS))
+    tally: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.journal = self.home / "journal"
+        self.temporary = self.home / "tmp"
+        self.temporary.mkdir()
+        self.environment |= {
+            "TMPDIR": str(self.temporary),
+            "ANSIBLE_HOME": str(self.home / "ansible"),
+            "ANSIBLE_CALLBACK_PLUGINS": str(tree.ROOT / "tests" / "e2e" / "callbacks"),
+            "ANSIBLE_CALLBACKS_ENABLED": "journal",
+            "JOURNAL": str(self.journal),
+        }
+
+    # Runs
+
+    def play(self, book: Path | str, options: str = "", *, code: int | None = 0) -> Run:
+        """To its end; what its phases took is remembered."""
+        self.journal.unlink(missing_ok=True)
+        run = self.run(f"ansible-playbook {book} {options}", tree.ROOT, code=code)
+        if run.code == 0:
+            self._learn(book)
+        return run
+
+    def start(self, book: Path | str, options: str = "", journal: Path | None = None) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            f"exec ansible-playbook {book} {options}",
+            shell=True,
+            cwd=tree.ROOT,
+            env={**self.environment, "JOURNAL": str(journal or self.journal)},
+            stdin=subprocess.DEVNULL,
+            stdout=(self.home / "output").open("w", encoding="utf-8") if not journal else subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def entries(self) -> list[Entry]:
+        with contextlib.suppress(FileNotFoundError):
+            return [
+                json.loads(line)
+                for line in self.journal.read_text(encoding="utf-8").splitlines(True)
+                if line[-1:] == "\n"
+            ]
+        return []
+
+    def changes(self) -> set[str]:
+        """What the last run told that it changed, or would: each thing, but a part of a cluster as one."""
+        return {name for entry in self.entries() if "changed" in entry for name in _things(entry)}
+
+    def kill(self, book: Path | str, phase: str, point: int, options: str = "") -> Blow:
+        """Kills a run in this phase, at the moment that seed and number of the point say."""
+        chance = random.Random(f"{SEED}:{phase}:{point}")
+        for _attempt in range(5):
+            if blow := self._try(book, phase, chance.random(), options):
+                self.tally[phase] += 1
+                print(f"\nseed {SEED}, {phase} {point}: {blow}", flush=True)
+                return blow
+            self._learn(book)
+        raise AssertionError(f"{phase} was not met:\n{(self.home / 'output').read_text(encoding='utf-8')}")
+
+    def _try(self, book: Path | str, phase: str, share: float, options: str) -> Blow | None:
+        self.journal.unlink(missing_ok=True)
+        process = self.start(book, options)
+        began = 0.0
+        while process.poll() is None:
+            spans = phases(self.entries(), book)
+            mine = [span for span in spans if span[0] == phase]
+            began = mine[0][1] if mine else 0.0
+            over = bool(mine) and spans[-1][0] != phase
+            if began and (over or time.time() >= began + share * self.seconds[phase]):
+                number = kill_family(process.pid)
+                process.wait()
+                entries = [entry for entry in self.entries() if "task" in entry]
+                hit = phases(entries, book)[-1][0]
+                return Blow(hit, entries[-1]["task"], time.time() - began, number) if hit == phase else None
+            time.sleep(0.005)
+        return None
+
+    def _learn(self, book: Path | str) -> None:
+        entries = self.entries()
+        if not entries:
+            return
+        spans = phases(entries, book)
+        ends = [*(span[1] for span in spans[1:]), time.time()]
+        took: Counter[str] = Counter()
+        for (phase, began), end in zip(spans, ends, strict=True):
+            took[phase] += end - began  # type: ignore[assignment]
+        # A run that found nothing to do says nothing.
+        self.seconds.update(
+            {phase: seconds for phase, seconds in took.items() if seconds > self.seconds.get(phase, 0) / 4}
+        )
+
+
+def _things(entry: Entry) -> list[str]:
+    if entry["role"] in PARTS:
+        return [entry["role"]]
+    if entry["action"].endswith(".kubeconfig"):
+        return ["kubeconfig"]
+    return entry["what"] or [entry["changed"]]
+
+
+def phases(entries: list[Entry], book: Path | str) -> list[tuple[str, float]]:
+    """(phase, when it began) in the order in which they came."""
+    found: list[tuple[str, float]] = [("start", entries[0]["at"])] if entries else []
+    for entry in entries:
+        if "task" not in entry:
+            continue
+        name = phase_of(entry, Path(book).stem)
+        if name and name != found[-1][0]:
+            found.append((name, entry["at"]))
+    return found
+
+
+def phase_of(entry: Entry, book: str) -> str | None:
+    """None: it belongs to what came before it."""
+    action = entry["action"].rsplit(".", 1)[-1]
+    if book == "destroy_cluster":
+        return "destroy-cluster" if entry["role"] == "machines" or action == "kubeconfig" else None
+    return _ACTIONS.get(action) if entry["role"] == "cometbft" else _ROLES.get(entry["role"])
+
+
+def kill_family(pid: int) -> int:
+    """A process and all that descend from it, none of which can start another meanwhile."""
+    stopped: set[int] = set()
+    while new := family(pid) - stopped:
+        for one in new:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGSTOP)
+        stopped |= new
+    for one in stopped:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
+    until = time.monotonic() + 10
+    while any(map(lives, stopped)) and time.monotonic() < until:
+        time.sleep(0.01)
+    return len(stopped)
+
+
+def lives(pid: int) -> bool:
+    """What nobody has waited for yet does not."""
+    try:
+        return Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def family(pid: int) -> set[int]:
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # The name in brackets may hold blanks and brackets.
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    members = {pid}
+    while more := {one for one, parent in parents.items() if parent in members} - members:
+        members |= more
+    return members

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a network of four survives: changes of its nodes, lost peers, lost volumes, dying pods and machines."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from surroundings import CLUSTER, NETWORK, User
+
+NODES = ["tm-0", "tm-1", "tm-2", "tm-3"]
+FAST = "-e cometbft_block_time=500ms"
+NO_IMAGE = "-e cometbft_image=cometbft/cometbft:v0.0.1"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def network(user: User, clone: Path) -> None:
+    """A new chain of four, whatever is there; this file can be run alone."""
+    alone = not (user.home / "mintnet" / "clusters" / CLUSTER).exists()
+    user.run("make create" if alone else "make reset CONFIRM=yes", clone)
+    assert user.nodes() == NODES
+    user.run("make tx TX='kept=through all'", clone)
+
+
+def longest_gap(user: User, first: int) -> float:
+    """Seconds between two blocks, at most."""
+    times = [
+        datetime.fromisoformat(block["header"]["time"][:26].rstrip("Z") + "+00:00")
+        for block in user.blocks(first=first)
+    ]
+    return max((after - before).total_seconds() for before, after in itertools.pairwise(times))
+
+
+def started(user: User) -> dict[str, float]:
+    """When each pod was made."""
+    return {
+        pod["metadata"]["name"]: datetime.fromisoformat(pod["metadata"]["creationTimestamp"]).timestamp()
+        for pod in user.get("pods")
+    }
+
+
+def budget(user: User) -> int:
+    (found,) = user.get("poddisruptionbudgets")
+    return int(found["spec"]["minAvailable"])
+
+
+# --- rolling changes -------------------------------------------------------------------------------------------------
+
+
+def test_check_run_tells_whom_a_change_replaces(user: User, clone: Path) -> None:
+    before = user.objects(), user.pods()
+    run = user.run(f"make create ARGS='--check {FAST}'", clone)
+    assert "would replace tm-3, tm-2, tm-1, tm-0, one by one" in run.output
+    assert (user.objects(), user.pods()) == before
+
+
+def test_change_is_rolled_node_by_node(user: User, clone: Path) -> None:
+    before, height = user.pods(), user.height("tm-0")
+    user.run(f"make create ARGS='{FAST}'", clone)
+    after, made = user.pods(), started(user)
+    assert not {uid for uid, _restarts in before.values()} & {uid for uid, _restarts in after.values()}
+    assert sorted(made, key=made.__getitem__) == ["tm-3", "tm-2", "tm-1", "tm-0"]
+    gap = longest_gap(user, height)
+    print(f"longest block interval during the roll of four: {gap:.1f} s")
+    assert gap < 30
+    assert budget(user) == 3
+    assert user.agree() > height
+    again = user.run(f"make create ARGS='{FAST}'", clone)
+    assert again.changed == 0
+    assert user.pods() == after
+
+
+def test_bad_image_stops_at_the_first_node(user: User, clone: Path) -> None:
+    before = user.pods()
+    run = user.run(f"make create ARGS='{FAST} {NO_IMAGE}'", clone, code=1)
+    assert "tm-3 (1 of 4)" in run.output
+    assert "cometbft/cometbft:v0.0.1" in run.output
+    after = user.pods()
+    assert {name: after[name] for name in NODES[:3]} == {name: before[name] for name in NODES[:3]}
+    assert after["tm-3"] != before["tm-3"]
+    # An evicted pod would come back with the bad image, so none is.
+    assert budget(user) == 4
+    height = user.height("tm-0")
+    user.wait("the chain goes on", lambda: user.height("tm-0") > height + 2)
+
+
+def test_mended_image_goes_on(user: User, clone: Path) -> None:
+    before = user.pods()
+    user.run(f"make create ARGS='{FAST}'", clone)
+    after = user.pods()
+    # The others never left the image that is wanted again.
+    assert {name: after[name] for name in NODES[:3]} == {name: before[name] for name in NODES[:3]}
+    assert budget(user) == 3
+    user.agree()
+
+
+@pytest.mark.long
+def test_size_of_resources_is_rolled_too(user: User, clone: Path) -> None:
+    file = user.home / "more.yml"
+    file.write_text("cometbft_resources: {limits: {memory: 768Mi}}\n", encoding="utf-8")
+    before = user.pods()
+    user.run(f"make create ARGS='{FAST}' NETWORK={file}", clone)
+    after = user.pods()
+    assert all(before[name] != after[name] for name in NODES)
+    user.run(f"make create ARGS='{FAST}'", clone)
+    user.agree()
+
+
+# --- peers -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.long
+def test_lost_peers_are_found_and_brought_back(user: User, clone: Path) -> None:
+    """Two nodes cannot reach each other while they start; after 20 attempts they dial less and less often."""
+    addresses = [user.get(f"pod {node}")["status"]["podIP"] for node in ("tm-1", "tm-2")]
+    wall = [
+        f"FORWARD -s {source} -d {target} -p tcp -m comment --comment tests-wall -j DROP"
+        for source, target in itertools.permutations(addresses)
+    ]
+    iptables = f"podman exec {CLUSTER}-1 iptables --wait"
+    for rule in wall:
+        user.run(f"{iptables} -I {rule}", user.home)
+    try:
+        user.wait("status finds it", lambda: "no connection to tm-2" in user.run("make status", clone).output)
+        # The 20 attempts, and the pauses of 3, 9 and 27 s behind them: the next one takes more than a minute.
+        time.sleep(230)
+    finally:
+        for rule in wall:
+            user.run(f"{iptables} -D {rule}", user.home)
+    assert "no connection to tm-2" in user.run("make status", clone).output
+    before = user.pods()
+    run = user.run(f"make create ARGS='{FAST}'", clone)
+    assert run.changed > 0
+    after = user.pods()
+    assert len([name for name in NODES if before[name] != after[name]]) == 1
+    assert {node: int(user.rpc(node, "net_info")["n_peers"]) for node in NODES} == dict.fromkeys(NODES, 3)
+
+
+# --- lost volumes ----------------------------------------------------------------------------------------------------
+
+
+def lose(user: User, node: str) -> None:
+    user.kubectl(f"-n {NETWORK} delete pvc data-{node} --wait=false")
+    user.kubectl(f"-n {NETWORK} delete pod {node}")
+
+
+def init_state(user: User, node: str) -> str:
+    return user.kubectl(f"-n {NETWORK} logs {node} -c tm-gen-validator", code=None).output
+
+
+def test_validator_that_lost_its_volume_is_not_started(user: User, clone: Path) -> None:
+    """After the first vote, starting over could sign twice."""
+    lose(user, "tm-3")
+    user.wait("tm-3 says why it is not started", lambda: "priv_validator_state" in init_state(user, "tm-3"))
+    states = user.get("pod tm-3")["status"]["containerStatuses"]
+    assert not any(state["started"] for state in states)
+    # Three of four hold more than two thirds: the others go on.
+    height = user.height("tm-0")
+    user.wait("the others go on", lambda: user.height("tm-0") > height + 1)
+    run = user.run("make status", clone, code=1)
+    assert "make recover NODE=tm-3" in run.output
+
+
+def test_recovery_needs_a_confirmation(user: User, clone: Path) -> None:
+    before = user.objects()
+    run = user.run("make recover NODE=tm-3", clone, code=1)
+    assert "CONFIRM=yes" in run.output
+    assert user.objects() == before
+
+
+def test_recovery_is_refused_where_the_chain_needs_it(user: User, clone: Path) -> None:
+    machine = f"{CLUSTER}-1"
+    user.kubectl(f"taint node {machine} tests=hold:NoSchedule")
+    try:
+        user.kubectl(f"-n {NETWORK} delete pod tm-2")
+        record = user.get("configmap tm-started")["data"]
+        run = user.run("make recover NODE=tm-3 CONFIRM=yes", clone, code=1)
+        assert "the chain stands still" in run.output
+        assert user.get("configmap tm-started")["data"] == record
+    finally:
+        user.kubectl(f"taint node {machine} tests-")
+    user.wait("tm-2 is back", lambda: user.height("tm-2") > 0)
+
+
+def test_recovered_validator_votes_again(user: User, clone: Path) -> None:
+    record = user.get("configmap tm-started")["data"]
+    user.run("make recover NODE=tm-3 CONFIRM=yes", clone)
+    assert user.read("tm-3", "kept") == "through all"
+    user.agree()
+    address = user.rpc("tm-3", "status")["validator_info"]["address"]
+
+    def votes() -> bool:
+        newest = user.rpc("tm-0", "commit")["signed_header"]["commit"]["signatures"]
+        return any(item["validator_address"] == address for item in newest)
+
+    user.wait("tm-3 votes again", votes)
+    # It may not start without its state a second time.
+    assert user.get("configmap tm-started")["data"] == record
+    user.nobody_signed_twice()
+    assert user.run("make recover NODE=tm-3 CONFIRM=yes", clone).changed == 0
+    assert user.run(f"make create ARGS='{FAST}'", clone).changed == 0
+
+
+def test_full_node_that_lost_its_volume_heals(user: User, clone: Path) -> None:
+    user.run(f"make create ARGS='{FAST} -e cometbft_nodes=5 -e cometbft_validators=4'", clone)
+    lose(user, "tm-4")
+    user.wait("tm-4 has caught up", lambda: user.height("tm-4") >= user.height("tm-0") - 1)
+    assert user.read("tm-4", "kept") == "through all"
+    user.run(f"make create CONFIRM=yes ARGS='{FAST}'", clone)
+    assert user.nodes() == NODES
+
+
+# --- pods and machines die -------------------------------------------------------------------------------------------
+
+
+def kill(user: User, *nodes: str) -> None:
+    """As a machine does it that loses them: without a farewell."""
+    for node in nodes:
+        user.kubectl(f"-n {NETWORK} delete pod {node} --grace-period=0 --force")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("nodes", [*itertools.combinations(NODES, 1), *itertools.combinations(NODES, 2)], ids="+".join)
+def test_killed_pods_come_back(user: User, nodes: tuple[str, ...]) -> None:
+    height = max(user.height(node) for node in NODES)
+    kill(user, *nodes)
+    took = user.wait(
+        f"all are above height {height}", lambda: all(user.height(node) > height for node in NODES), seconds=180
+    )
+    print(f"{' and '.join(nodes)} killed: all nodes above the old height after {took:.1f} s")
+    assert user.read(nodes[0], "kept") == "through all"
+
+
+def test_power_cut_is_survived(user: User, clone: Path) -> None:
+    """The machine and all that runs in it end at once; create brings everything back in one go."""
+    height = max(user.height(node) for node in NODES)
+    began = time.monotonic()
+    user.run(f"podman kill {CLUSTER}-1", user.home)
+    user.run(f"make create ARGS='{FAST}'", clone)
+    print(f"power cut: create has ended after {time.monotonic() - began:.1f} s")
+    assert user.agree() > height
+    assert {node: user.read(node, "kept") for node in NODES} == dict.fromkeys(NODES, "through all")
+
+
+def test_nobody_signed_twice(user: User) -> None:
+    user.nobody_signed_twice()

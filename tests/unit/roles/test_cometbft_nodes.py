@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the topology to what each node reads: the role's template writes rows, the script in the pod reads them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _status
+from ansible_collections.mintnet.kubernetes.plugins.modules import cometbft_config
+
+ROLE = Path(__file__).resolve().parents[3] / "roles" / "cometbft"
+#: macOS has it under another name.
+SHA256SUM = "#!/bin/sh\nexec shasum -a 256\n"
+#: In a cluster every name has a Service; a name that has none stands in the file missing.
+GETENT = '#!/bin/sh\n! grep -qx "$2" "$MINTNET/missing"\n'
+
+
+def node_id(name: str) -> str:
+    return name.encode().hex().rjust(40, "0")
+
+
+class Network:
+    """The objects that the role would apply, and the folders that a pod would see."""
+
+    def __init__(self, folder: Path, count: int, validators: int, **wanted: Any) -> None:
+        self.folder = folder
+        names = [f"tm-{number}" for number in range(count)]
+        params = {name: option.get("default") for name, option in cometbft_config.SPEC["argument_spec"].items()}
+        params |= {"version": "0.40.0", "nodes": names, "validators": names[:validators]} | wanted
+        keys = [
+            {"name": name, "node_id": node_id(name), "validator": number < validators}
+            for number, name in enumerate(names)
+        ]
+        variables = {
+            "__cometbft_config": cometbft_config.run(params, False),
+            "__cometbft_keys": {"nodes": keys},
+            "cometbft_network": "net",
+            "_cometbft_labels": {"tm": "tm"},
+            "_cometbft_settings": "tm-settings-1",
+            "_cometbft_script": (ROLE / "files" / "tm-gen-validator.sh").read_text(encoding="utf-8"),
+        }
+        template = trust_as_template((ROLE / "templates" / "nodes.yml.j2").read_text(encoding="utf-8"))
+        text = Templar(DataLoader(), variables=variables).template(template)
+        self.objects = [found for found in yaml.safe_load_all(text) if found]
+        self.rows = self.data("tm-nodes")
+        for path, data in {"nodes": self.rows, "settings": self.data("tm-settings-1")}.items():
+            (folder / path).mkdir()
+            for name, content in data.items():
+                (folder / path / name).write_text(content, encoding="utf-8")
+        for path in ("keys", "genesis", "started", "bin"):
+            (folder / path).mkdir()
+        for name in names:
+            for file in ("priv_validator_key.json", "node_key.json"):
+                (folder / "keys" / f"{name}.{file}").write_text("{}", encoding="utf-8")
+        (folder / "genesis" / "genesis.json").write_text("{}", encoding="utf-8")
+        (folder / "missing").write_text("", encoding="utf-8")
+        programs = {"getent": GETENT, **({} if shutil.which("sha256sum") else {"sha256sum": SHA256SUM})}
+        for name, text in programs.items():
+            (folder / "bin" / name).write_text(text, encoding="utf-8")
+            (folder / "bin" / name).chmod(0o755)
+
+    def data(self, name: str) -> dict[str, str]:
+        (found,) = [o for o in self.objects if o["kind"] == "ConfigMap" and o["metadata"]["name"] == name]
+        data: dict[str, str] = found["data"]
+        return data
+
+    def start(self, name: str) -> subprocess.CompletedProcess[str]:
+        home = self.folder / f"home-{name}"
+        for path in ("config", "data"):
+            (home / path).mkdir(parents=True, exist_ok=True)
+        environment = {
+            "PATH": f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            **{"NODE": name, "CMTHOME": str(home), "MINTNET": str(self.folder), "WAIT": "0"},
+            "MESSAGE": str(home / "message"),
+        }
+        command = ["sh", str(self.folder / "settings" / "tm-gen-validator.sh")]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    def config(self, name: str) -> str:
+        run = self.start(name)
+        assert run.returncode == 0, run.stderr
+        return (self.folder / f"home-{name}" / "config" / "config.toml").read_text(encoding="utf-8")
+
+    def p2p(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = tomllib.loads(self.config(name))["p2p"]
+        return found
+
+
+def addresses(*names: str) -> str:
+    return ",".join(f"{node_id(name)}@{name}:26656" for name in names)
+
+
+def ids(*names: str) -> str:
+    return ",".join(map(node_id, names))
+
+
+def test_mesh(tmp_path: Path) -> None:
+    network = Network(tmp_path, 4, 3)
+    assert list(network.rows) == ["nodes"]
+    rows = _status.parse_rows(network.rows["nodes"])
+    assert {name: row.peers for name, row in rows.items()} == {
+        "tm-0": ("tm-1", "tm-2"),
+        "tm-1": ("tm-0", "tm-2"),
+        "tm-2": ("tm-0", "tm-1"),
+        "tm-3": ("tm-0", "tm-1", "tm-2"),
+    }
+    assert [(row.moniker, row.node_id, row.mode) for row in rows.values()] == [
+        (name, node_id(name), "full" if name == "tm-3" else "validator") for name in rows
+    ]
+    p2p = network.p2p("tm-1")
+    assert p2p["persistent_peers"] == addresses("tm-0", "tm-2")
+    assert p2p["unconditional_peer_ids"] == ids("tm-0", "tm-2")
+    assert (p2p["external_address"], p2p["seeds"], p2p["private_peer_ids"]) == ("tm-1:26656", "", "")
+    assert network.p2p("tm-3")["unconditional_peer_ids"] == ids("tm-0", "tm-1", "tm-2")
+    assert tomllib.loads(network.config("tm-3"))["moniker"] == "tm-3"
+
+
+def test_one_node_has_no_peers(tmp_path: Path) -> None:
+    network = Network(tmp_path, 1, 1)
+    p2p = network.p2p("tm-0")
+    assert (p2p["persistent_peers"], p2p["unconditional_peer_ids"]) == ("", "")
+    assert "tm-0 is ready to start, with no peers" in network.start("tm-0").stdout
+
+
+def test_seeds(tmp_path: Path) -> None:
+    network = Network(tmp_path, 4, 2, topology={"kind": "seeds", "seeds": ["tm-2"]})
+    p2p = network.p2p("tm-0")
+    assert (p2p["seeds"], p2p["persistent_peers"], p2p["pex"], p2p["seed_mode"]) == (
+        addresses("tm-2"),
+        "",
+        True,
+        False,
+    )
+    assert p2p["unconditional_peer_ids"] == ids("tm-1")
+    assert network.p2p("tm-3")["unconditional_peer_ids"] == ""
+    seed = network.p2p("tm-2")
+    assert (seed["seeds"], seed["persistent_peers"], seed["seed_mode"]) == ("", addresses("tm-0", "tm-1"), True)
+
+
+def test_sentries(tmp_path: Path) -> None:
+    network = Network(tmp_path, 4, 2, topology={"kind": "sentries"})
+    validator, sentry = network.p2p("tm-1"), network.p2p("tm-3")
+    assert (validator["persistent_peers"], validator["pex"]) == (addresses("tm-3"), False)
+    assert validator["unconditional_peer_ids"] == ids("tm-3", "tm-0")
+    assert (sentry["persistent_peers"], sentry["pex"]) == (addresses("tm-1", "tm-2"), True)
+    assert sentry["private_peer_ids"] == ids("tm-1")
+    assert list(network.rows) == ["nodes", "tm-2.toml", "tm-3.toml"]
+
+
+def test_a_node_s_own_part_is_laid_over_its_group_s(tmp_path: Path) -> None:
+    own = {
+        "moniker": "mine & \\1 | more",
+        "p2p": {"pex": True, "external_address": "a.example:1", "laddr": "tcp://0.0.0.0:26656"},
+        "tx_index": {"psql-conn": 'a = "b" # \\n'},
+        "rpc": {"cors_allowed_origins": ["a", "b"], "max_open_connections": 7},
+        "instrumentation": {"max_open_connections": 9},
+    }
+    network = Network(tmp_path, 3, 3, node_settings={"tm-1": own})
+    plain, text = tomllib.loads(network.config("tm-0")), network.config("tm-1")
+    document = tomllib.loads(text)
+    assert document["moniker"] == "mine & \\1 | more"
+    assert document["tx_index"]["psql-conn"] == 'a = "b" # \\n'
+    assert document["rpc"]["cors_allowed_origins"] == ["a", "b"]
+    # Two sections have a key of this name.
+    assert document["rpc"]["max_open_connections"] == 7
+    assert document["instrumentation"]["max_open_connections"] == 9
+    assert document["p2p"]["external_address"] == "a.example:1"
+    assert document["p2p"]["persistent_peers"] == addresses("tm-0", "tm-2")
+    for section, keys in plain.items():
+        if isinstance(keys, dict):
+            assert document[section].keys() == keys.keys()
+    # What is the user's has lost the comment that said why it was otherwise.
+    assert "# every node is told its peers" not in text
+    assert text.count("# addresses in a cluster are private ones") == 1
+    assert sorted(path.name for path in (tmp_path / "home-tm-1" / "config").iterdir()) == [
+        "config.toml",
+        "genesis.json",
+        "node_key.json",
+        "priv_validator_key.json",
+    ]
+
+
+def test_the_cluster_is_told_what_a_node_has_read(tmp_path: Path) -> None:
+    network = Network(tmp_path, 3, 3, node_settings={"tm-1": {"log_level": "debug"}})
+    expected = _status.parts(network.rows)
+    for name in ("tm-0", "tm-1"):
+        network.config(name)
+        assert (tmp_path / f"home-{name}" / "message").read_text(encoding="utf-8") == f"{expected[name]}\n"
+    changed = _status.parts({**network.rows, "tm-1.toml": 'log_level = "info"\n'})
+    assert [name for name in expected if changed[name] != expected[name]] == ["tm-1"]
+
+
+def test_who_joins_changes_no_row(tmp_path: Path) -> None:
+    for topology in ({"kind": "mesh"}, {"kind": "ring"}, {"kind": "regular", "degree": 3}, {"kind": "star"}):
+        texts = []
+        for count in (5, 7):
+            folder = tmp_path / f"{topology['kind']}-{count}"
+            folder.mkdir()
+            texts.append(Network(folder, count, 4, topology=topology).rows["nodes"].splitlines())
+        assert texts[1][:5] == texts[0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "missing", "said"),
+    [
+        ("tm-1 tm-1 aa full - - -", "", "tm-0 has no row in the ConfigMap tm-nodes"),
+        ("tm-0 tm-0 aa full tm-1,tm-7 - -\ntm-1 tm-1 bb full - - -", "", "tm-7, a peer of tm-0, has no row"),
+        ("tm-0 tm-0 aa full - tm-7 -", "", "tm-7, a seed of tm-0, has no row"),
+        ("tm-0 tm-0 aa full - - tm-7", "", "tm-7, a peer of tm-0, has no row"),
+        ("tm-0 tm-0 aa full - - -", "tm-0", "the name tm-0 cannot be resolved after 0 s"),
+        ("tm-0 tm-0 aa full - tm-1 -\ntm-1 tm-1 bb full - - -", "tm-1", "the name tm-1 cannot be resolved"),
+    ],
+)
+def test_what_is_missing_is_named(tmp_path: Path, rows: str, missing: str, said: str) -> None:
+    network = Network(tmp_path, 1, 1)
+    (tmp_path / "nodes" / "nodes").write_text(f"{rows}\n", encoding="utf-8")
+    (tmp_path / "missing").write_text(f"{missing}\n", encoding="utf-8")
+    run = network.start("tm-0")
+    assert run.returncode == 1
+    assert f"tm-gen-validator: {said}" in run.stderr
+    assert not (tmp_path / "home-tm-0" / "config" / "config.toml").exists()
