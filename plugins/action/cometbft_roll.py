@@ -33,6 +33,7 @@ class ActionModule(ActionBase):
                 "cause": {"type": "str", "choices": [REVISION, PEERS], "default": REVISION},
                 "min_available": {"type": "int", "required": True},
                 "changing": {"type": "list", "elements": "str", "default": []},
+                "rows": {"type": "dict"},
                 "wait_timeout": {"type": "float", "default": 300},
                 "wait_sleep": {"type": "float", "default": 0.4},
             },
@@ -45,7 +46,7 @@ class ActionModule(ActionBase):
                 api, args["network"], args["cause"], args["min_available"], self._tell, sleep=args["wait_sleep"]
             )
             if self._task.check_mode:
-                found = roller.look(args["changing"])
+                found = roller.look(args["changing"], args["rows"])
                 result.update(order=found.order, halting=found.halting, faults=found.faults, changed=bool(found.order))
             else:
                 result["network"] = roller.roll(args["wait_timeout"])

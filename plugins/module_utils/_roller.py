@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 import typing as t
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, Api, Json
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
@@ -23,7 +24,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._roll import (
     quorum_without,
     redialling,
 )
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import Observed, report
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import NODES, Observed, report
 
 #: The disruption budget of a network.
 BUDGET = "tm"
@@ -53,8 +54,8 @@ class Roller:
         self.changed = False
         self._seen: Observed | None = None
 
-    def look(self, changing: Collection[str] = ()) -> Plan:
-        """What would be replaced now."""
+    def look(self, changing: Collection[str] = (), rows: Mapping[str, str] | None = None) -> Plan:
+        """What would be replaced now; with ``rows``, if the nodes' rows were these."""
         until = time.monotonic() + SETTLE
         while True:
             network = self._look()
@@ -65,6 +66,10 @@ class Roller:
             if not unsettled or time.monotonic() > until:
                 break
             time.sleep(self.sleep)
+        if rows is not None and self._seen:
+            others = [item for item in self._seen.config_maps if item["metadata"]["name"] != NODES]
+            asked = [*others, {"metadata": {"name": NODES}, "data": dict(rows)}]
+            network = report(replace(self._seen, config_maps=asked))
         found = plan(network, self.cause, changing)
         return Plan([name for name in found.order if name not in self.replaced], found.halting, found.faults)
 

@@ -46,6 +46,9 @@ options:
     type: list
     elements: str
     default: []
+  rows:
+    description: In check mode, what the ConfigMap C(tm-nodes) would hold.
+    type: dict
   wait_timeout:
     description: How many seconds each node may take to be back and caught up.
     type: float

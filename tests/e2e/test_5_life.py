@@ -73,6 +73,19 @@ def test_change_is_rolled_node_by_node(user: User, clone: Path) -> None:
     assert user.pods() == after
 
 
+def test_settings_of_one_node_replace_only_that_one(user: User, clone: Path) -> None:
+    file = user.home / "one-node.yml"
+    file.write_text("cometbft_node_config: {tm-1: {log_level: 'consensus:debug,*:info'}}\n", encoding="utf-8")
+    before = user.pods()
+    check = user.run(f"make create NETWORK={file} ARGS='--check {FAST}'", clone)
+    assert "would replace tm-1, one by one" in check.output
+    for arguments in (f"NETWORK={file} ", ""):
+        user.run(f"make create {arguments}ARGS='{FAST}'", clone)
+        after = user.pods()
+        assert [name for name in NODES if before[name] != after[name]] == ["tm-1"]
+        before = after
+
+
 def test_bad_image_stops_at_the_first_node(user: User, clone: Path) -> None:
     before = user.pods()
     run = user.run(f"make create ARGS='{FAST} {NO_IMAGE}'", clone, code=1)
