@@ -491,7 +491,14 @@ def test_key_in_a_secret_that_is_followed_can_be_replaced(api: Secrets, monkeypa
 
 def sources(api: Secrets, **source: Any) -> tuple[Wanted, list[str]]:
     given = {**dict.fromkeys(_key_sources.SOURCE_SPEC), "node": "tm-0", "secret": "alice", **source}
-    unsaid = {"version": None, "key_type": None, "key_types": {}, "seed": None, "insecure": False, "regenerate": []}
+    unsaid: dict[str, Any] = {
+        "version": None,
+        "key_type": None,
+        "key_types": {},
+        "seed": None,
+        "insecure": False,
+        "regenerate": [],
+    }
     faults: list[str] = []
     params = {**unsaid, "namespace": "net", "sources": [given]}
     asked = _key_sources.request(params, ["tm-0"], lambda *name: _key_secret.read_secret(api, *name), faults)
