@@ -176,7 +176,9 @@ def _things(entry: Entry) -> list[str]:
 
 def phases(entries: list[Entry], book: Path | str) -> list[tuple[str, float, float]]:
     """(phase, when it began, when it ended or now), in the order in which they came."""
-    found: list[tuple[str, float]] = [("start", entries[0]["at"])] if entries else []
+    if not entries:
+        return []
+    found: list[tuple[str, float]] = [("start", entries[0]["at"])]
     for entry in entries:
         if "task" not in entry:
             continue
