@@ -276,7 +276,9 @@ class Machines:
         self.copy_in(name, files.machine(wanted.files, wanted.masked_units, names, host_key, key))
 
     def copy_in(self, name: str, content: bytes) -> None:
-        podman(f"Copying files into the machine {name}", "cp", "-", f"{name}:/", data=content)
+        # Podman keeps what it reads in a temporary file for ever, and keys are in it.
+        with self.access.scratch(f"copy-{name}") as folder:
+            podman(f"Copying files into the machine {name}", "cp", "-", f"{name}:/", data=content, temporary=folder)
 
     def start(self, step: Step) -> None:
         doing = f"Starting the machine {step.name}"

@@ -27,10 +27,12 @@ class PodmanError(MintnetError):
     """Podman, or another program beside it, did not do what was asked."""
 
 
-def environment() -> dict[str, str]:
+def environment(temporary: Path | None = None) -> dict[str, str]:
     """Our own environment, except that a podman elsewhere is never meant, and that tools of the system are found."""
     env = {key: value for key, value in os.environ.items() if key not in ("CONTAINER_HOST", "CONTAINER_CONNECTION")}
-    return {**env, "PATH": f"{env.get('PATH', '/usr/bin:/bin')}:{SBIN}", "LC_ALL": "C.UTF-8"}
+    return {**env, "PATH": f"{env.get('PATH', '/usr/bin:/bin')}:{SBIN}", "LC_ALL": "C.UTF-8"} | (
+        {"TMPDIR": str(temporary)} if temporary else {}
+    )
 
 
 def which(command: str) -> str | None:
@@ -38,10 +40,15 @@ def which(command: str) -> str | None:
 
 
 def run(
-    doing: str, *command: str, data: bytes | None = None, timeout: float = 300, advice: str = ""
+    doing: str,
+    *command: str,
+    data: bytes | None = None,
+    timeout: float = 300,
+    advice: str = "",
+    temporary: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; whatever goes wrong becomes an error that begins with ``doing``."""
-    answer = attempt(doing, *command, data=data, timeout=timeout)
+    answer = attempt(doing, *command, data=data, timeout=timeout, temporary=temporary)
     if answer.returncode:
         said = [row for row in answer.stderr.splitlines() if row.strip() and "level=warning" not in row]
         cause = " ".join(said[-3:]) or f"{command[0]} ended with {answer.returncode} and said nothing"
@@ -50,7 +57,7 @@ def run(
 
 
 def attempt(
-    doing: str, *command: str, data: bytes | None = None, timeout: float = 300
+    doing: str, *command: str, data: bytes | None = None, timeout: float = 300, temporary: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a command whose failure is an answer, too."""
     try:
@@ -58,7 +65,7 @@ def attempt(
             command,
             input=data or b"",
             capture_output=True,
-            env=environment(),
+            env=environment(temporary),
             timeout=timeout,
             # What ends us must not end podman halfway: it would not know afterwards what it has.
             start_new_session=True,
@@ -73,8 +80,10 @@ def attempt(
     )
 
 
-def podman(doing: str, *arguments: str, data: bytes | None = None, timeout: float = 300) -> str:
-    return run(doing, "podman", *arguments, data=data, timeout=timeout).stdout
+def podman(
+    doing: str, *arguments: str, data: bytes | None = None, timeout: float = 300, temporary: Path | None = None
+) -> str:
+    return run(doing, "podman", *arguments, data=data, timeout=timeout, temporary=temporary).stdout
 
 
 def listed(doing: str, *arguments: str) -> list[dict[str, t.Any]]:

@@ -176,11 +176,15 @@ def _things(entry: Entry) -> list[str]:
 
 def phases(entries: list[Entry], book: Path | str) -> list[tuple[str, float, float]]:
     """(phase, when it began, when it ended or now), in the order in which they came."""
-    found: list[tuple[str, float]] = [("start", entries[0]["at"])] if entries else []
+    if not entries:
+        return []
+    found: list[tuple[str, float]] = [("start", entries[0]["at"])]
     for entry in entries:
         if "task" not in entry:
             continue
         name = phase_of(entry, Path(book).stem)
+        if name == "apply" and not any(one == "keys" for one, _began in found):
+            name = "keys"  # the namespace, which comes before them
         if name and name != found[-1][0]:
             found.append((name, entry["at"]))
     ends = [*(began for _name, began in found[1:]), time.time()]

@@ -56,8 +56,8 @@ MACHINE = """
     - ansible.builtin.include_role:
         name: mintnet.kubernetes.machines
 """
-# Ansible's own, of the runs that were killed: no file of ours is in them.
-ANSIBLES = re.compile(r"ansible(-local-|-tmp-|_|\.)|tmp[a-z0-9_]{8}$|pymp-")
+# Ansible's own, of the runs that were killed, and a cache of kubernetes.core: no file of ours is in them.
+ANSIBLES = re.compile(r"ansible(-local-|-tmp-|_|\.)|tmp[a-z0-9_]{8}$|pymp-|k8srcp-")
 PRIVATE = re.compile(rb"PRIVATE KEY|client-key-data|priv_key")
 
 

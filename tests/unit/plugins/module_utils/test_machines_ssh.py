@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _machines_ssh
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines_ssh import Access, draft, keypair, write
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._podman import run
 
 HOSTS = {"10.0.0.11": "ssh-ed25519 AAAA"}
 needs_ssh = pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="needs ssh-keygen")
@@ -68,6 +69,11 @@ def test_what_a_killed_run_left_is_cleared(access: Access) -> None:
     access.clear()
     assert access.is_complete(HOSTS)
     assert sorted(one.name for one in access.folder.iterdir()) == ["id_ed25519", "known_hosts"]
+
+
+def test_temporary_files_of_podman_lie_where_it_is_told(tmp_path: Path) -> None:
+    shown = run("Looking", "sh", "-c", 'echo "$TMPDIR"', temporary=tmp_path).stdout.strip()
+    assert shown == str(tmp_path)
 
 
 def test_write_leaves_the_old_file_when_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
