@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -37,7 +38,9 @@ class ActionModule(InProcess):
             "variables": self._values(task_vars, sorted(known.options.keys() & task_vars.keys()), known),
             "inventory": self._inventory(task_vars, known),
         }
-        return {**args, "documents": {**own, **args["documents"]}}
+        # Times and what else YAML has and JSON has not are text.
+        documents = json.loads(json.dumps({**own, **args["documents"]}, default=str))
+        return {**args, "documents": documents}
 
     def _values(self, variables: Mapping[str, Any], names: Iterable[str], known: _validate.Known) -> dict[str, Any]:
         templar = self._templar.copy_with_new_env(available_variables=variables)

@@ -10,6 +10,7 @@ Types come from the roles' argument specifications; what a type cannot say stand
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import difflib
 import inspect
 import itertools
@@ -186,7 +187,8 @@ def check_type(name: str, value: t.Any, spec: Spec) -> tuple[t.Any, list[str]]:
         return None, []
     wrong = f"{name} = {show(name, value, spec)}: must be {expected(spec)}"
     if value is None or not _is_of(kind, value):
-        return None, [wrong]
+        # YAML makes a time of what looks like one.
+        return None, [f"{wrong}, in quotes" if isinstance(value, datetime.date) else wrong]
 
     verdict = ArgumentSpecValidator({name: {"type": kind, "choices": spec.get("choices")}}).validate({name: value})
     if verdict.error_messages:

@@ -16,6 +16,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError, system_error
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._redact import Redactor
 
 # Ansible loads action plugins before it forks: imported here, every later task has it already. That it is missing is
 # said in words where a cluster is reached.
@@ -51,7 +52,22 @@ class InProcess(ActionBase):
         except OSError as error:
             doing = f"running {self.module.__name__.rsplit('.', 1)[-1]}"
             result.update(failed=True, changed=False, msg=str(system_error(doing, error)))
+        except Exception as error:
+            secrets = self.secrets(args)
+            if not secrets:
+                raise
+            # A library may quote what it could not take; Ansible would print that, with the traceback.
+            result.update(failed=True, changed=False, msg=secrets.text(f"{type(error).__name__}: {error}"))
         return result
+
+    def secrets(self, args: dict[str, Any]) -> Redactor | None:
+        """What hides the arguments that are secrets, if there are any."""
+        redactor = None
+        for name, spec in self.module.SPEC["argument_spec"].items():
+            if spec.get("no_log") and args.get(name):
+                redactor = redactor or Redactor()
+                redactor.learn(str(args[name]).encode())
+        return redactor
 
     def arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """The task's own; a plugin may add what only Ansible's process knows."""

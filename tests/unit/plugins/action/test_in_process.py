@@ -3,8 +3,14 @@
 
 from __future__ import annotations
 
+import types
+import typing as t
+
+import pytest
 from ansible.template import trust_as_template
-from ansible_collections.mintnet.kubernetes.plugins.plugin_utils._in_process import plain
+from ansible_collections.mintnet.kubernetes.plugins.plugin_utils._in_process import InProcess, plain
+
+SECRET = "a-key-that-nobody-should-see"
 
 
 def test_strings_are_plain() -> None:
@@ -14,3 +20,32 @@ def test_strings_are_plain() -> None:
     assert args == {"one": "text", "many": [{"deep": "text"}], "number": 4, "none": None, "yes": True}
     assert type(args["one"]) is str
     assert type(args["many"][0]["deep"]) is str
+
+
+def plugin(spec: dict[str, t.Any], error: Exception, args: dict[str, t.Any]) -> InProcess:
+    """One whose module fails in a way that nobody foresaw."""
+
+    def run(_params: dict[str, t.Any], _check_mode: bool) -> dict[str, t.Any]:
+        raise error
+
+    module = types.ModuleType("module")
+    module.SPEC, module.run = {"argument_spec": spec}, run  # type: ignore[attr-defined]
+    task = types.SimpleNamespace(args=args, check_mode=False, async_val=0, diff=False, _role=None, action="module")
+    connection = types.SimpleNamespace(_shell=types.SimpleNamespace(tmpdir=None))
+    made = InProcess(task, connection, None, None, None, None)
+    made.module = module
+    return made
+
+
+def test_secret_that_an_unforeseen_error_quotes_is_hidden() -> None:
+    spec = {"key": {"type": "str", "no_log": True}, "name": {"type": "str"}}
+    failing = plugin(spec, ValueError("cannot represent", SECRET, "of tm-0"), {"key": SECRET, "name": "tm-0"})
+    result = failing.run(None, {})
+    assert result["failed"] is True
+    assert result["msg"] == "ValueError: ('cannot represent', '(hidden)', 'of tm-0')"
+    assert SECRET not in str(result)
+
+
+def test_unforeseen_error_without_secrets_is_told_in_full() -> None:
+    with pytest.raises(KeyError, match="x"):
+        plugin({"name": {"type": "str"}}, KeyError("x"), {"name": "tm-0"}).run(None, {})
