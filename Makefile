@@ -57,4 +57,4 @@ help:
 venv:
 	@scripts/venv .venv requirements.txt
 ready: venv
-	$(if $(NETWORK)$(INVENTORY),@.venv/bin/python scripts/inputs $(call quote,$(NETWORK)) $(call quote,$(INVENTORY)))
+	$(if $(NETWORK)$(INVENTORY),@.venv/bin/python scripts/inputs.py $(call quote,$(NETWORK)) $(call quote,$(INVENTORY)))

@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 import http.client
 import re
-import urllib.request
 from pathlib import Path
 
+from ansible.module_utils.urls import open_url
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError, MintnetError
 
 #: More than any genesis that could be given to pods.
@@ -58,7 +58,7 @@ def _read(doing: str, path: str) -> bytes:
 
 def _download(doing: str, url: str) -> bytes:
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
+        with open_url(url, timeout=TIMEOUT) as answer:
             content: bytes = answer.read(MAX_BYTES + 1)
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise MintnetError(f"{doing}: {error}; check the address, or fetch the file yourself and name it") from error

@@ -23,7 +23,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._keys import (
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import line_of, nearest, unknown_version
 
 #: Gives the values of the Secret of a namespace and a name.
-ReadSecret = Callable[[str, str], t.Mapping[str, t.Any] | None]
+ReadSecret = Callable[[str, str], "t.Mapping[str, t.Any] | None"]
 
 #: The options of a source, by the key that they are about.
 OPTIONS = {Kind.VALIDATOR: "validator_key", Kind.NODE: "node_key"}

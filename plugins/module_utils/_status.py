@@ -490,7 +490,7 @@ class _Report:
         away = [node["name"] for node in nodes if node["name"] not in self.expected]
         if away:
             self.notes.append(f"scaled away: {', '.join(away)}")
-        outdated = [name for group in self.groups for name in group["outdated"]]
+        outdated = [name for group in self.groups for name in group["outdated"] if name in self.expected]
         if outdated:
             self.notes.append(f"{', '.join(outdated)} run an older revision: create replaces them one by one")
 

@@ -132,7 +132,7 @@ WOULD_OF_MACHINES = {"machines/NAME/": "system, disk, network and journals of ea
 
 def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     when, network = _diagnose.now(), params["network"]
-    name, folder = _diagnose.archive_name(network, when), Path(params["path"]).expanduser().absolute()
+    name, folder = _diagnose.archive_name(network, when), Path(params["path"]).absolute()
     if check_mode:
         return would(params, folder / f"{name}.tar.gz")
     found = _diagnose.Collected(params["limit"])

@@ -158,7 +158,8 @@ def take(left: Left) -> None:
         "events --all-namespaces",
         f"all,{','.join(kind for kind in KINDS if kind != 'secrets')} -n {NETWORK}",
     ):
-        left.user.kubectl(f"get {what} -o yaml --show-managed-fields > {place}/{what.split(',')[0].split()[0]}")
+        name = what.partition(",")[0].partition(" ")[0]
+        left.user.kubectl(f"get {what} -o yaml --show-managed-fields > {place}/{name}")
     for node in left.user.nodes(NETWORK):
         left.user.kubectl(f"-n {NETWORK} logs {node} --all-containers > {place}/{node}.log")
 

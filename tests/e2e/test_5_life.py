@@ -223,7 +223,7 @@ def test_full_node_that_lost_its_volume_heals(user: User, clone: Path) -> None:
     user.wait("tm-4 has caught up", lambda: user.height("tm-4") >= user.height("tm-0") - 1)
     assert user.read("tm-4", "kept") == "through all"
     user.run(f"make create CONFIRM=yes ARGS='{FAST}'", clone)
-    assert user.nodes() == NODES
+    user.wait("tm-4 has ended", lambda: user.nodes() == NODES)
 
 
 # --- pods and machines die -------------------------------------------------------------------------------------------

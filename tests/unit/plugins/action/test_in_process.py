@@ -15,11 +15,11 @@ SECRET = "a-key-that-nobody-should-see"
 
 def test_strings_are_plain() -> None:
     text = trust_as_template("text")
-    assert type(text) is not str
+    assert text.__class__ is not str
     args = plain({"one": text, "many": [{"deep": text}], "number": 4, "none": None, "yes": True})
     assert args == {"one": "text", "many": [{"deep": "text"}], "number": 4, "none": None, "yes": True}
-    assert type(args["one"]) is str
-    assert type(args["many"][0]["deep"]) is str
+    assert args["one"].__class__ is str
+    assert args["many"][0]["deep"].__class__ is str
 
 
 def plugin(spec: dict[str, t.Any], error: Exception, args: dict[str, t.Any]) -> InProcess:

@@ -268,9 +268,9 @@ def test_a_halt_of_the_consensus_is_told_without_its_stack() -> None:
 
 TRACE = """\
 panic({0x1d2e4a0?, 0xc000e5a1b0?})
-	runtime/panic.go:787 +0x132
+\truntime/panic.go:787 +0x132
 github.com/cometbft/cometbft/cmd/cometbft/commands.NewRunNodeCmd.func1(0x20d5ea928c08?, {0x20d5ea887d60?, 0x0?})
-	github.com/cometbft/cometbft@v0.40.0/cmd/cometbft/commands/run_node.go:105 +0x4f
+\tgithub.com/cometbft/cometbft@v0.40.0/cmd/cometbft/commands/run_node.go:105 +0x4f
 goroutine 1 [running]:
 main.main()
 """

@@ -308,7 +308,8 @@ def test_diameter_is_that_of_the_slow_way(size: int, data: st.DataObject) -> Non
     for start in range(size):
         hops = {start: 0}
         queue = [start]
-        for number in queue:
+        while queue:
+            number = queue.pop(0)
             for peer in graph[number] - hops.keys():
                 hops[peer] = hops[number] + 1
                 queue.append(peer)

@@ -1,6 +1,5 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""scripts/inputs NETWORK INVENTORY   refuses files that Ansible could not read, in words, before it is started."""
+"""scripts/inputs.py NETWORK INVENTORY   refuses files that Ansible could not read, in words, before it is started."""
 
 from __future__ import annotations
 
