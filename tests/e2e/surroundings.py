@@ -205,22 +205,10 @@ class User:
     def blocks(self, node: str = "tm-0", first: int = 1, namespace: str = NETWORK) -> list[dict[str, Any]]:
         """All blocks from a height on, which the node's own curl fetches: a kubectl for each would take minutes."""
         newest = self.height(node, namespace)
-        loop = f'h={first}; while [ $h -le {newest} ]; do curl -s "http://127.0.0.1:26657/block?height=$h"; h=$((h+1)); done'
-        command = [
-            "kubectl",
-            "--context",
-            self.cluster,
-            "-n",
-            namespace,
-            "exec",
-            "-c",
-            "tm",
-            node,
-            "--",
-            "sh",
-            "-c",
-            loop,
-        ]
+        ask = 'curl -s "http://127.0.0.1:26657/block?height=$h"'
+        loop = f"h={first}; while [ $h -le {newest} ]; do {ask}; h=$((h+1)); done"
+        inside = ["exec", "-c", "tm", node, "--", "sh", "-c", loop]
+        command = ["kubectl", "--context", self.cluster, "-n", namespace, *inside]
         answer = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True).stdout
         found, decoder = [], json.JSONDecoder()
         while answer := answer.lstrip():
