@@ -6,45 +6,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _cluster
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._recover import Recovery, needed
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._story import line
-
-display = Display()
+from ansible_collections.mintnet.kubernetes.plugins.plugin_utils._live_task import LiveTask
 
 
-class ActionModule(ActionBase):
-    """Recover a node from the controller, because only here lines can be told while it lasts."""
+class ActionModule(LiveTask):
+    label = "recover"
+    spec = {"node": {"type": "str", "required": True}}
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        args = self.validate_argument_spec(
-            argument_spec={
-                **_cluster.ARGUMENT_SPEC,
-                "network": {"type": "str", "required": True},
-                "node": {"type": "str", "required": True},
-                "wait_timeout": {"type": "float", "default": 300},
-                "wait_sleep": {"type": "float", "default": 0.4},
-            },
-        )[1]
-        result.update(changed=False, lost=False)
-        try:
-            api = Api(_cluster.connect(args["kubeconfig"], args["context"]))
-            recovery = Recovery(api, args["network"], args["node"], self._tell, sleep=args["wait_sleep"])
-            result["lost"] = result["changed"] = needed(recovery.look(), args["node"])
-            if result["lost"] and not self._task.check_mode:
-                result["network"] = recovery.recover(args["wait_timeout"])
-        except MintnetError as error:
-            result.update(failed=True, msg=str(error), **error.result)
-        return result
-
-    @staticmethod
-    def _tell(text: str) -> None:
-        display.display(line("recover", text))
+    def work(self, api: Api, args: dict[str, Any], result: dict[str, Any]) -> None:
+        recovery = Recovery(api, args["network"], args["node"], self.tell, sleep=args["wait_sleep"])
+        lost = needed(recovery.look(), args["node"])
+        result.update(lost=lost, changed=lost)
+        if lost and not self._task.check_mode:
+            result["network"] = recovery.recover(args["wait_timeout"])

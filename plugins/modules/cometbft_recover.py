@@ -62,7 +62,7 @@ EXAMPLES = r"""
 RETURN = r"""
 lost:
   description: Whether the node had lost its signing state.
-  returned: always
+  returned: where there is such a node
   type: bool
   sample: true
 network:

@@ -82,7 +82,7 @@ EXAMPLES = r"""
 RETURN = r"""
 replaced:
   description: Names of the nodes that were replaced, in this order.
-  returned: always
+  returned: outside check mode
   type: list
   elements: str
   sample:
