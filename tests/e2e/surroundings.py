@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -238,10 +238,11 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def folder(path: Path) -> dict[str, str]:
-    """Every file below a folder → its mode and content."""
+def folder(path: Path, without: Collection[str] = ()) -> dict[str, str]:
+    """Every file below a folder → its mode and content; what is large and nobody's concern can be left out."""
     found: dict[str, str] = {}
-    for name in sorted(path.rglob("*")):
+    tops = [top for top in path.iterdir() if top.name not in without]
+    for name in sorted(name for top in tops for name in (top, *(top.rglob("*") if top.is_dir() else ()))):
         status = name.lstat()
         content = str(name.readlink()) if name.is_symlink() else "folder" if name.is_dir() else "other"
         if name.is_file() and not name.is_symlink():

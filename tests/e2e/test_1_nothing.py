@@ -18,8 +18,7 @@ def untouched(user: User) -> Iterator[None]:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mintnet" / "artifacts"
 
     def state() -> object:
-        mine = {name: mark for name, mark in folder(user.home).items() if not name.startswith("clone/")}
-        return mine, traces(user), sorted(str(path) for path in cache.glob("*/*"))
+        return folder(user.home, without=["clone"]), traces(user), sorted(str(path) for path in cache.glob("*/*"))
 
     before = state()
     yield
