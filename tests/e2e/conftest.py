@@ -28,7 +28,7 @@ def user() -> Iterator[User]:
         except BlockingIOError:
             pytest.exit(f"these tests are running already on this machine ({lock.name})", returncode=2)
         sweep(CLUSTER)
-        someone = User(Path(tempfile.mkdtemp(prefix="mintnet-e2e-")))
+        someone = User(Path(tempfile.mkdtemp(prefix=f"{CLUSTER}-")))
         left = {kind: names for kind, names in traces(someone).items() if names}
         assert not left, f"an earlier run of these tests left something; remove it first: {left}"
         yield someone
