@@ -419,13 +419,13 @@ def test_large_genesis_reaches_a_node_in_parts(cometbft: Binary, home: Home, tmp
         shutil.copy(home.path / "config" / kind.value, mounts / "keys" / f"localhost.{kind.value}")
     config = (home.path / "config" / "config.toml").read_text(encoding="utf-8")
     (mounts / "settings" / "config.toml").write_text(config, encoding="utf-8")
-    (mounts / "nodes" / "nodes").write_text("localhost me x validator -\n", encoding="utf-8")
+    (mounts / "nodes" / "nodes").write_text("localhost me x validator - - -\n", encoding="utf-8")
     for name, content in packed.head.items():
         (mounts / "genesis" / name).write_text(content, encoding="utf-8")
     for name, piece in packed.parts.items():
         (mounts / "genesis" / name).write_bytes(piece)
     script = tree.ROOT / "roles" / "cometbft" / "files" / "tm-gen-validator.sh"
-    variables = {"NODE": "localhost", "CMTHOME": str(pod), "MINTNET": str(mounts)}
+    variables = {"NODE": "localhost", "CMTHOME": str(pod), "MINTNET": str(mounts), "MESSAGE": str(pod / "message")}
     subprocess.run(["sh", script], env=os.environ | variables, check=True)
     assert hashlib.sha256((pod / "config" / "genesis.json").read_bytes()).hexdigest() == large["sha256"]
     node = replace(home, path=pod, genesis=large)
