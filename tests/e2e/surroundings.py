@@ -263,15 +263,6 @@ def traces(user: User) -> dict[str, set[str]]:
     """What a cluster of ours leaves on this machine, by kind."""
     words = (user.cluster, user.subnet.rsplit(".", 1)[0] + ".")
     places = (user.home / "mintnet" / "clusters" / user.cluster, Path("/run/mintnet") / user.cluster)
-    processes = set()
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-        except OSError:
-            continue
-        # Not the tests themselves, which run below this folder.
-        if user.cluster in line or (str(user.home) in line and "pytest" not in line):
-            processes.add(line)
     return {
         "containers": ours(["podman", "ps", "-a", "--format", "{{.ID}} {{.Names}}"], words),
         "volumes": ours(["podman", "volume", "ls", "--format", "{{.Name}}"], words),
@@ -279,9 +270,24 @@ def traces(user: User) -> dict[str, set[str]]:
         "interfaces": ours(["ip", "-o", "address"], words),
         "firewall": ours(["iptables-save"], words) | ours(["nft", "list", "ruleset"], words),
         "mounts": ours(["cat", "/proc/self/mounts"], words),
-        "processes": processes,
+        "processes": processes(user),
         "folders": {str(path) for path in places if path.exists()},
     }
+
+
+def processes(user: User, *, outside: bool = False) -> set[str]:
+    """Command lines that speak of us; with ``outside`` only those that run in no container."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            inside = (process / "ns/pid").readlink() != Path("/proc/self/ns/pid").readlink()
+        except OSError:
+            continue
+        # Not the tests themselves, which run below this folder.
+        if user.cluster in line or (str(user.home) in line and "pytest" not in line):
+            found |= set() if inside and outside else {line}
+    return found
 
 
 def remove(user: User) -> None:

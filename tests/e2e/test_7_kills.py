@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import yaml
 from kills import POINTS, SEED, Victim
-from surroundings import FOREIGN, NETWORK, folder, sweep, traces
+from surroundings import FOREIGN, NETWORK, folder, processes, sweep, traces
 
 CLUSTER = "e2ekills"
 SUBNET = "10.89.71.0/24"
@@ -112,9 +112,8 @@ def no_drafts(victim: Victim) -> None:
 
 def no_processes(victim: Victim) -> None:
     """Only connections to machines stay for a while, and who watches a container."""
-    left = {
-        line for line in traces(victim)["processes"] if not re.match(r"ssh: |\S*conmon |ssh .*ControlPersist", line)
-    }
+    running = processes(victim, outside=True)
+    left = {line for line in running if not re.match(r"ssh: |\S*conmon |ssh .*ControlPersist", line)}
     assert not left
 
 
