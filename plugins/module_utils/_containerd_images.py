@@ -43,6 +43,14 @@ def missing(images: list[Image], ctr: list[str], run: Run = run) -> list[Image]:
     return [image for image in images if image.sha256 not in present]
 
 
+def full_name(image: str) -> str:
+    """The name under which containerd keeps an image that an archive calls so."""
+    first, slash, rest = image.partition("/")
+    if slash and (first == "localhost" or set(first) & set(".:")):
+        return image
+    return f"docker.io/{image}" if rest else f"docker.io/library/{image}"
+
+
 def load(images: list[Image], ctr: list[str], jobs: int, run: Run = run) -> None:
     def load_one(image: Image) -> None:
         try:
@@ -53,14 +61,14 @@ def load(images: list[Image], ctr: list[str], jobs: int, run: Run = run) -> None
                     "import",
                     # Nearly twice as fast as containerd's own transfer service.
                     "--local",
-                    "--label",
-                    f"{IMAGE_LABEL}={image.sha256}",
                     # The kubelet must not collect it: there may be no registry to get it from again.
                     "--label",
                     "io.cri-containerd.pinned=pinned",
                     image.path,
                 ]
             )
+            # Last: an import that is cut off leaves the image's name, so that alone proves nothing.
+            run([*ctr, "images", "label", full_name(image.image), f"{IMAGE_LABEL}={image.sha256}"])
         except MintnetError as error:
             raise MintnetError(f"importing {image.image} from {image.path}: {error}; run again") from error
 

@@ -5,7 +5,12 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._containerd_images import Image, load, missing
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._containerd_images import (
+    Image,
+    full_name,
+    load,
+    missing,
+)
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 
 CTR = ["ctr", "--namespace", "k8s.io"]
@@ -28,11 +33,40 @@ def test_what_is_imported_is_marked_and_kept() -> None:
         return ""
 
     load([Image("localhost/a:1", "/a.tar", NEW), Image("localhost/b:1", "/b.tar", OLD)], CTR, 2, run)
-    assert sorted(command[-1] for command in calls) == ["/a.tar", "/b.tar"]
-    for command in calls:
+    imports = [command for command in calls if "import" in command]
+    assert sorted(command[-1] for command in imports) == ["/a.tar", "/b.tar"]
+    for command in imports:
         labels = [command[index + 1] for index, word in enumerate(command) if word == "--label"]
-        archive = NEW if command[-1] == "/a.tar" else OLD
-        assert labels == [f"io.mintnet.archive={archive}", "io.cri-containerd.pinned=pinned"]
+        assert labels == ["io.cri-containerd.pinned=pinned"]
+    for name, path, archive in (("localhost/a:1", "/a.tar", NEW), ("localhost/b:1", "/b.tar", OLD)):
+        mark = [*CTR, "images", "label", name, f"io.mintnet.archive={archive}"]
+        assert calls.index(mark) > next(number for number, command in enumerate(calls) if command[-1] == path)
+
+
+def test_an_import_that_fails_leaves_no_mark() -> None:
+    calls: list[list[str]] = []
+
+    def run(command: list[str]) -> str:
+        calls.append(command)
+        raise MintnetError("killed")
+
+    with pytest.raises(MintnetError):
+        load([Image("localhost/a:1", "/a.tar", NEW)], CTR, 1, run)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        ("localhost/a:1", "localhost/a:1"),
+        ("registry.example:5000/a:1", "registry.example:5000/a:1"),
+        ("example.org/a/b:1", "example.org/a/b:1"),
+        ("cometbft/cometbft:v0.40.0", "docker.io/cometbft/cometbft:v0.40.0"),
+        ("busybox:1", "docker.io/library/busybox:1"),
+    ],
+)
+def test_names_are_those_of_containerd(image: str, name: str) -> None:
+    assert full_name(image) == name
 
 
 def test_errors_name_the_image() -> None:
