@@ -54,11 +54,12 @@ class ClusterError(MintnetError):
 
 
 class Cluster:
-    """A client for one context."""
+    """A client for one context. ``certificate`` is the one that its user shows, if there is one."""
 
-    def __init__(self, api: t.Any, context: str) -> None:
+    def __init__(self, api: t.Any, context: str, certificate: bytes = b"") -> None:
         self.api = api
         self.context = context
+        self.certificate = certificate
 
     @property
     def server(self) -> str:
@@ -96,8 +97,8 @@ class Cluster:
         from cryptography import x509
 
         try:
-            certificate = x509.load_pem_x509_certificate(Path(self.api.configuration.cert_file).read_bytes())
-        except (OSError, TypeError, ValueError):  # no certificate, but a token or a password
+            certificate = x509.load_pem_x509_certificate(self.certificate)
+        except ValueError:  # no certificate, but a token or a password
             return ""
         end = certificate.not_valid_after_utc
         return f" (its client certificate expired on {end:%Y-%m-%d at %H:%M} UTC)" if end < datetime.now(UTC) else ""
@@ -134,20 +135,21 @@ def connect(kubeconfig: str | None, context: str | None) -> Cluster:
     try:
         # persist_config would write refreshed tokens into the user's file.
         api = config.new_client_from_config(config_file=path, context=context, persist_config=False)
-        _keep_credentials_in_memory(api)
+        certificate = _keep_credentials_in_memory(api)
     except Exception as error:  # the library lets through whatever a malformed file provokes
         names = _context_names(path)
         if names is not None and context not in names:
             raise ClusterError(f"{doing}: it has no context {context}; {_choose_from(path)}") from error
         cause = " ".join(str(error).split())
         raise ClusterError(f"{doing}: context {context} cannot be used: {cause}; repair or replace the file") from error
-    return Cluster(api, context)
+    return Cluster(api, context, certificate)
 
 
-def _keep_credentials_in_memory(api: t.Any) -> None:
+def _keep_credentials_in_memory(api: t.Any) -> bytes:
     """The library writes the user's private key to a temporary file, and Ansible's workers end without removing it.
 
     The key is read into the TLS context of all connections at once, and the files are gone before the first request.
+    Gives the user's certificate, which is no secret, or nothing where there is none.
     """
     from kubernetes.config import kube_config
     from urllib3.util.ssl_ import create_urllib3_context
@@ -167,6 +169,7 @@ def _keep_credentials_in_memory(api: t.Any) -> None:
             for name in ("ca_certs", "ca_cert_data", "cert_file", "key_file"):
                 options.pop(name, None)
             options["ssl_context"] = context
+        return Path(configuration.cert_file).read_bytes() if configuration.cert_file else b""
     finally:
         kube_config._cleanup_temp_files()
 

@@ -140,9 +140,10 @@ def cut_off(address: str) -> Iterator[None]:
         inside("; ".join(f"iptables -D FORWARD {way} {refuse}" for way in ways))
 
 
+@pytest.mark.long
 def test_node_cut_off_from_its_peers(running: Case) -> None:
     with cut_off(running.get("pod tm-3")["status"]["podIP"]):
-        until("tm-3 has no peers", lambda: running.result()["network"]["nodes"][3]["peers"] == 0)
+        until("tm-3 has no peers", lambda: running.result()["network"]["nodes"][3]["peers"] == 0, 150)
         run, result = running.wait(4), running.result()
     explained(run, result, node="tm-3", reason="no peers, of 4", step="port 26656")
     running.restart("tm-3")

@@ -221,3 +221,28 @@ def test_one_root_of_all_errors() -> None:
     assert issubclass(ClusterError, MintnetError)
     assert issubclass(MissingLibraryError, MintnetError)
     assert MintnetError("x", nodes=[1]).result == {"nodes": [1]}
+
+
+def shown_until(ends: datetime.datetime) -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "somebody")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, ends - datetime.timedelta(days=2), ends)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        (shown_until(datetime.datetime(2020, 1, 2, 3, 4, tzinfo=datetime.UTC)), "expired on 2020-01-02 at 03:04 UTC"),
+        (shown_until(datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)), "refused: renew them"),
+        (b"", "refused: renew them"),
+    ],
+)
+def test_refused_credentials_are_named_with_their_end(shown: bytes, said: str) -> None:
+    from kubernetes.client.exceptions import ApiException
+
+    def refuse(**_options: Any) -> None:
+        raise ApiException(status=401, reason="Unauthorized")
+
+    with pytest.raises(ClusterError, match=said):
+        Cluster(None, "old", shown).call("reading", refuse)
