@@ -193,6 +193,21 @@ class Api:
         answer = self.request(doing, "GET", KINDS[kind].path(namespace), query)
         return t.cast("list[Json]", answer.json()["items"])
 
+    def log(
+        self,
+        doing: str,
+        namespace: str,
+        pod: str,
+        query: Mapping[str, str],
+        *,
+        previous: bool = False,
+        timeout: tuple[float, float] = TIMEOUT,
+    ) -> str:
+        """The log of a pod's container, with ``previous`` that of its life before."""
+        path = f"{KINDS['Pod'].path(namespace, pod)}/log"
+        asked = {**query, "previous": "true"} if previous else query
+        return self.request(doing, "GET", path, asked, timeout=timeout).data.decode(errors="replace")
+
     def create(self, doing: str, definition: Json) -> Json:
         """Make one object; where it exists the API refuses with the reason AlreadyExists."""
         path = KINDS[definition["kind"]].path(definition["metadata"].get("namespace"))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import digest
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import group_of, ordinal_of
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._quantity import quantity
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import parse_time
 
@@ -152,17 +153,16 @@ def _power_lost(live: Json, nodes: int) -> list[str]:
     leaving = [
         node
         for node in live["nodes"]
-        if node["power"] and node["answers"] and node["name"].startswith("tm-") and _ordinal(node["name"]) >= nodes
+        if node["power"]
+        and node["answers"]
+        and group_of(node["name"]) == "tm"
+        and (ordinal_of(node["name"]) or 0) >= nodes
     ]
     return [
         f"{node['name']} holds {node['power']} of {live['power']['total']} power: take its power away with a "
         "transaction of the app before it leaves"
         for node in leaving
     ]
-
-
-def _ordinal(name: str) -> int:
-    return int(name.rpartition("-")[2])
 
 
 def _volume_faults(group: Json, wanted: Wanted) -> list[str]:

@@ -10,7 +10,6 @@ all, for a group, for a node. A node's own part is kept apart from the group's f
 from __future__ import annotations
 
 import hashlib
-import re
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,10 +17,9 @@ from dataclasses import dataclass, field
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._config import Config, Key, read
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._config_ignored import ignored
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import nearest
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import group_of, nearest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._topology import Place, Topology, lay_out
 
-_ORDINAL = re.compile(r"-(0|[1-9]\d*)$", re.ASCII)
 INBOUND: Key = ("p2p", "max_num_inbound_peers")
 
 
@@ -58,11 +56,6 @@ class Files:
 
 def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def group_of(node: str) -> str:
-    """The name of its StatefulSet."""
-    return _ORDINAL.sub("", node)
 
 
 def build(wanted: Wanted) -> Files:

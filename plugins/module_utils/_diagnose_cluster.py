@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import typing as t
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _live, _table
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, Api, Json, Kind
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, Api, Json
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnose import Collected
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._rpc import RpcError, batch, pod_proxy
@@ -21,7 +20,6 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._rpc import Rpc
 SYSTEM = ("kube-system", "mintnet-storage")
 LINES = 5000
 METHODS = ("status", "net_info", "consensus_state", "dump_consensus_state", "abci_info", "num_unconfirmed_txs")
-_MACHINE = Kind("v1", "nodes", namespaced=False)
 
 
 def collect(into: Collected, api: Api, network: str) -> None:
@@ -88,7 +86,7 @@ def _one(api: Api, network: str) -> list[Json]:
 def _cluster(into: Collected, api: Api) -> None:
     doing = "reading the cluster's machines"
     calls: dict[str, Callable[[], list[Json]]] = {
-        "nodes": lambda: t.cast("list[Json]", api.request(doing, "GET", _MACHINE.path()).json()["items"]),
+        "nodes": partial(api.list, doing, "Node"),
         **{f"pods of {space}": partial(api.list, f"reading the pods of {space}", "Pod", space) for space in SYSTEM},
         **{
             f"events of {space}": partial(api.list, f"reading the events of {space}", "Event", space)
@@ -159,10 +157,7 @@ def _containers(pod: Json) -> Iterator[tuple[str, bool]]:
 
 def _log(api: Api, network: str, pod: str, container: str, previous: bool, limit: int) -> str:
     query = {"container": container, "tailLines": str(LINES), "timestamps": "true", "limitBytes": str(limit * 4)}
-    if previous:
-        query["previous"] = "true"
-    path = f"{KINDS['Pod'].path(network, pod)}/log"
-    return api.request(f"reading the log of {container} in {pod}", "GET", path, query).data.decode(errors="replace")
+    return api.log(f"reading the log of {container} in {pod}", network, pod, query, previous=previous)
 
 
 def _rpc(into: Collected, api: Api, network: str, pods: Iterable[Json]) -> None:

@@ -159,9 +159,7 @@ def explain(api: Api, seen: Observed) -> Json:
 def _log(api: Api, doing: str, network: str, node: str, trouble: Trouble) -> str:
     """The end of a container's log, of the run that ended where it is started anew."""
     query = {"container": trouble.container, "tailLines": str(LOG_LINES), "limitBytes": str(LOG_BYTES)}
-    path = f"{KINDS['Pod'].path(network, node)}/log"
-    query |= {"previous": "true"} if trouble.previous else {}
-    return api.request(doing, "GET", path, query, timeout=LOG_TIMEOUT).data.decode(errors="replace")
+    return api.log(doing, network, node, query, previous=trouble.previous, timeout=LOG_TIMEOUT)
 
 
 def _genesis(api: Api, network: str, node: str) -> Json:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mintnet developers
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names: the supported lines of CometBFT, DNS labels, and what somebody may have meant."""
+"""Names: the supported lines of CometBFT, DNS labels, nodes, and what somebody may have meant."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from collections.abc import Iterable
 LINES = ("0.38", "0.39", "0.40")
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_ORDINAL = re.compile(r"-(0|[1-9]\d*)$", re.ASCII)
 _VERSION = re.compile(r"v?(\d+\.\d+)(\.\d+([-+][0-9A-Za-z.+-]+)?)?", re.ASCII)
 
 
@@ -33,6 +34,17 @@ def unknown_version(version: str) -> str:
 def is_label(name: str) -> bool:
     """Whether a name can be that of a pod, a Service or a folder (RFC 1123)."""
     return _LABEL.fullmatch(name) is not None
+
+
+def group_of(node: str) -> str:
+    """The name of a node's StatefulSet."""
+    return _ORDINAL.sub("", node)
+
+
+def ordinal_of(node: str) -> int | None:
+    """A node's number in its group; None where the name has none."""
+    match = _ORDINAL.search(node)
+    return int(match[1]) if match else None
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:

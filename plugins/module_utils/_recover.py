@@ -17,7 +17,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KIN
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import observe
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import STARTED, Observed, report
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import STARTED, Observed, node_of, report
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._wait import Waiter
 
 #: It votes again from this many heights above the newest block at the moment when it was known to be away: one that it
@@ -90,7 +90,7 @@ class Recovery:
             network = self.look()
             # As soon as it answers, its state is on its volume: from then on it may not start without one again.
             waiter.record(network)
-            node = next(node for node in network["nodes"] if node["name"] == self.name)
+            node = node_of(network, self.name)
             if node["answers"] and not node["catching_up"] and node["height"] >= network["height"] - 1:
                 return network
             if time.monotonic() > deadline:

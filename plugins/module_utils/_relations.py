@@ -15,7 +15,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config_
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_types import line_fault, type_named
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines_plan import FIRST_ADDRESS
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import line_of
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import group_of, line_of, ordinal_of
 
 
 def few_enough_validators(cometbft_validators: int, cometbft_nodes: int) -> list[str]:
@@ -27,7 +27,7 @@ def few_enough_validators(cometbft_validators: int, cometbft_nodes: int) -> list
 def sound_powers(cometbft_power: int, cometbft_powers: Mapping[str, t.Any], cometbft_validators: int) -> list[str]:
     faults = []
     for name, power in cometbft_powers.items():
-        if fault := _no_validator(name, cometbft_validators):
+        if fault := _no_node(name, cometbft_validators, "validators"):
             faults.append(f"cometbft_powers.{name}: {fault}")
         if isinstance(power, bool) or not str(power).isdecimal() or int(power) < 1:
             faults.append(f"cometbft_powers.{name} = {power!r}: must be a whole number, 1 or more")
@@ -67,13 +67,9 @@ def sound_keys(
     ]
 
 
-def _no_validator(name: str, count: int) -> str:
-    return _no_node(name, count, "validators")
-
-
 def _no_node(name: str, count: int, what: str) -> str:
-    group, _dash, ordinal = name.rpartition("-")
-    if group == "tm" and ordinal.isdecimal() and str(int(ordinal)) == ordinal and int(ordinal) < count:
+    ordinal = ordinal_of(name)
+    if group_of(name) == "tm" and ordinal is not None and ordinal < count:
         return ""
     return f"there is no {name or 'node'} among the {what}; they are tm-0 to tm-{count - 1}"
 

@@ -13,7 +13,8 @@ import typing as t
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import DIALLING
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import group_of, ordinal_of
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import DIALLING, node_of
 
 Json = dict[str, t.Any]
 
@@ -35,13 +36,13 @@ def plan(network: Json, cause: str, changing: Collection[str] = ()) -> Plan:
     nodes = {node["name"]: node for node in network["nodes"] if node["reason"] != "scaled away"}
     ephemeral = {group["name"] for group in network["groups"] if group["ephemeral"]}
     if cause == REVISION:
-        names = [name for name, node in nodes.items() if node["outdated"] or _group(name) in changing]
+        names = [name for name, node in nodes.items() if node["outdated"] or group_of(name) in changing]
     else:
         names = redialling(list(nodes.values()))
     # First those that are of no use as they are; then whoever has no vote, since a bad change stops at the first one.
     # Of validators the lightest come first, and of equals the last, as Kubernetes itself does it.
-    order = sorted(names, key=lambda name: (nodes[name]["answers"], nodes[name]["power"], -_ordinal(name)))
-    lost = [name for name in order if nodes[name]["power"] and _group(name) in ephemeral]
+    order = sorted(names, key=lambda name: (nodes[name]["answers"], nodes[name]["power"], -(ordinal_of(name) or 0)))
+    lost = [name for name in order if nodes[name]["power"] and group_of(name) in ephemeral]
     return Plan(
         order,
         [name for name in order if nodes[name]["answers"] and _halts(network, nodes[name])],
@@ -77,7 +78,7 @@ def redialling(nodes: Sequence[Json]) -> list[str]:
 
 def quorum_without(network: Json, name: str) -> int:
     """How much power is short, of what is online now, when this node goes; 0 where the chain goes on."""
-    node = next(node for node in network["nodes"] if node["name"] == name)
+    node = node_of(network, name)
     gone = node["power"] if node["answers"] and not node["catching_up"] else 0
     power = network["power"]
     left: int = power["online"] - gone
@@ -91,11 +92,3 @@ def others_online(network: Json, name: str) -> bool:
         for node in network["nodes"]
         if node["power"] and node["name"] != name
     )
-
-
-def _group(name: str) -> str:
-    return name.rpartition("-")[0]
-
-
-def _ordinal(name: str) -> int:
-    return int(name.rpartition("-")[2])

@@ -24,7 +24,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._roll import (
     quorum_without,
     redialling,
 )
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import NODES, Observed, report
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import NODES, Observed, node_of, report
 
 #: The disruption budget of a network.
 BUDGET = "tm"
@@ -71,7 +71,7 @@ class Roller:
             asked = [*others, {"metadata": {"name": NODES}, "data": dict(rows)}]
             network = report(replace(self._seen, config_maps=asked))
         found = plan(network, self.cause, changing)
-        return Plan([name for name in found.order if name not in self.replaced], found.halting, found.faults)
+        return replace(found, order=self._still(found.order))
 
     def roll(self, timeout: float) -> Json:
         """Replace all that has to be; gives the network as it was seen last. ``timeout`` counts for each node."""
@@ -110,28 +110,28 @@ class Roller:
         if old:
             self._delete(doing, name, old)
         self.changed = True
-        self._await(name, old, height, doing, deadline)
+        network = self._await(name, old, height, doing, deadline)
         self.replaced.append(name)
         took = time.monotonic() - began
-        self.tell(f"{name} is replaced in {took:.0f} s · {number} · height {self._look()['height']}")
+        self.tell(f"{name} is replaced in {took:.0f} s · {number} · height {network['height']}")
 
     @staticmethod
     def _may_go(network: Json, name: str, halting: bool) -> bool:
-        node = _node(network, name)
+        node = node_of(network, name)
         if not node["answers"]:
             return True  # nothing is lost by what does not work
         return others_online(network, name) if halting else quorum_without(network, name) == 0
 
-    def _await(self, name: str, old: str, height: int, doing: str, deadline: float) -> None:
+    def _await(self, name: str, old: str, height: int, doing: str, deadline: float) -> Json:
         """Until the new pod holds the chain as it was when the old one went."""
         stuck_since: float | None = None
         while True:
             network = self._look()
-            node = _node(network, name)
+            node = node_of(network, name)
             fresh = self._uid(name) not in ("", old) and not node["outdated"]
             connected = node["peers"] or not node["peers_expected"]
             if fresh and connected and node["answers"] and not node["catching_up"] and node["height"] >= height:
-                return
+                return network
             now = time.monotonic()
             pod = self._pod(name)
             stuck_since = (stuck_since or now) if fresh and pod and is_stuck(pod) else None
@@ -144,15 +144,22 @@ class Roller:
                 )
             time.sleep(self.sleep)
 
+    def _still(self, names: Collection[str]) -> list[str]:
+        """Those of them that were not replaced in this run."""
+        return [name for name in names if name not in self.replaced]
+
+    def _left(self, network: Json) -> list[str]:
+        return self._still(plan(network, self.cause).order)
+
     def _state(self, network: Json) -> str:
-        left = [name for name in plan(network, self.cause).order if name not in self.replaced]
+        left = self._left(network)
         others = f"{', '.join(left)} still run the older revision" if left else "all others are replaced"
         goes_on = "cannot go on" if network["power"]["short"] else "goes on"
         return f"{others}; the chain {goes_on} (height {network['height']})"
 
     def _stopped(self, message: str, advice: str, name: str = "") -> RollError:
         network = explain(self.api, self._seen) if self._seen else self._look()
-        left = [name for name in plan(network, self.cause).order if name not in self.replaced]
+        left = self._left(network)
         log = [f"{name}: {row}" for node in network["nodes"] if node["name"] == name for row in node["log"]]
         return RollError(message, replaced=self.replaced, left=left, network=network, log=log, next=advice)
 
@@ -194,7 +201,3 @@ class Roller:
             patch = {"spec": {"minAvailable": wanted}}
             self.api.merge(doing, "PodDisruptionBudget", self.network, BUDGET, patch)
             self.changed = True
-
-
-def _node(network: Json, name: str) -> Json:
-    return next(node for node in network["nodes"] if node["name"] == name)

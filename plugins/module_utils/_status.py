@@ -16,6 +16,7 @@ from datetime import datetime
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import digest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import (
+    INIT,
     Around,
     Trouble,
     pod_trouble,
@@ -25,6 +26,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis impo
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._faults import Chain, fault_of
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_parts import whole
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._logs import remedy, telling
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import group_of
 
 Json = dict[str, t.Any]
 
@@ -311,7 +313,7 @@ class _Report:
         """Whether its row, or what it has of its own, has changed since it started: its first container tells."""
         for status in (pod.get("status") or {}).get("initContainerStatuses") or []:
             read = (status.get("state") or {}).get("terminated") or {}
-            if status["name"] == "tm-gen-validator" and read.get("exitCode") == 0 and read.get("message"):
+            if status["name"] == INIT and read.get("exitCode") == 0 and read.get("message"):
                 return str(read["message"]).strip() != self.parts.get(pod["metadata"]["name"])
         return False
 
@@ -420,7 +422,7 @@ class _Report:
             return Trouble()
         if answer:
             return fault_of(name, node, self.chain)
-        group = name.rpartition("-")[0]
+        group = group_of(name)
         replicas = next((item["replicas"] for item in self.groups if item["name"] == group), 0)
         pod, seen = self.pods.get(name), self.seen
         around = Around(seen.claims, seen.events, seen.machines, seen.quotas, seen.growing)
@@ -521,6 +523,11 @@ class _Report:
         newest = max(b.time for a in self.answers.values() for b in a.blocks.values())
         age = self.seen.now - newest
         return f"no block for {int(age.total_seconds())} s" if age > self.chain.patience else ""
+
+
+def node_of(network: Json, name: str) -> Json:
+    """One node of a report."""
+    return next(node for node in network["nodes"] if node["name"] == name)
 
 
 def summary(network: Json) -> str:

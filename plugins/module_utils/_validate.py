@@ -41,6 +41,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
     is_label,
     line_of,
     nearest,
+    ordinal_of,
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._relations import RELATIONS
 
@@ -60,7 +61,6 @@ SHOWN = 80
 
 _NAME = re.compile(r"[a-z]\w+", re.ASCII)
 _RELEASE = re.compile(r"\d+\.\d+\.\d.*", re.ASCII)
-_ORDINAL = re.compile(r"-(0|[1-9]\d*)$", re.ASCII)
 _IMAGE = re.compile(
     r"([a-zA-Z0-9.-]+(:\d+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?", re.ASCII
 )
@@ -278,7 +278,7 @@ def node(value: str) -> str | None:
 
 
 def _is_node(value: str) -> bool:
-    return is_label(value) and _ORDINAL.search(value) is not None
+    return is_label(value) and ordinal_of(value) is not None
 
 
 def at_least(least: int, most: int | None = None) -> Check:
