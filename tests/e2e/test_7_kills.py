@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import yaml
 from kills import POINTS, SEED, Victim
-from surroundings import FOREIGN, NETWORK, folder, processes, sweep, traces
+from surroundings import FOREIGN, MACHINES, NETWORK, folder, processes, sweep, traces
 
 CLUSTER = "e2ekills"
 SUBNET = "10.89.71.0/24"
@@ -42,19 +42,6 @@ BUILD = """
         name: mintnet.kubernetes.artifacts
       vars:
         artifacts_wanted: [pause, helper]
-"""
-MACHINE = """
-- hosts: localhost
-  gather_facts: false
-  roles:
-    - role: mintnet.kubernetes.common
-  tasks:
-    - ansible.builtin.include_role:
-        name: mintnet.kubernetes.artifacts
-      vars:
-        artifacts_wanted: [machine]
-    - ansible.builtin.include_role:
-        name: mintnet.kubernetes.machines
 """
 # Ansible's own, of the runs that were killed, and a cache of kubernetes.core: no file of ours is in them.
 ANSIBLES = re.compile(r"ansible(-local-|-tmp-|_|\.)|tmp[a-z0-9_]{8}$|pymp-|k8srcp-")
@@ -242,7 +229,7 @@ def one_machine() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("point", range(POINTS))
 def test_machine_at_many_moments(victim: Victim, point: int) -> None:
-    play = book(victim, "machine", MACHINE)
+    play = book(victim, "machine", MACHINES)
     remove_cluster(victim, point)
     victim.kill(play, "machine", point)
     victim.play(play)
