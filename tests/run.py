@@ -203,7 +203,7 @@ def cheap_stages(line: Line, first: bool) -> list[Stage]:
 def cluster_stages(line: Line) -> list[Stage]:
     def pytest(group: str, *words: str) -> Stage:
         junit = OUTPUT / "junit" / f"{group}.xml"
-        words = ("pytest", "-v", "--tb=short", *words, f"--junit-xml={junit}")
+        words = ("pytest", "-v", "--tb=short", "--durations=30", *words, f"--junit-xml={junit}")
         return Stage(group, "pytest", line, words, junit=junit, live=True)
 
     bench = Stage("bench", "create", line, ("python", "tests/bench/bench.py"), live=True)
