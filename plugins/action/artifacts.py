@@ -47,7 +47,6 @@ class ActionModule(ActionBase):
                 "arch": {"type": "str", "choices": ["auto", "amd64", "arm64"], "default": "auto"},
                 "jobs": {"type": "int", "default": 0},
                 "wanted": {"type": "list", "elements": "str", "default": []},
-                "go": {"type": "list", "elements": "str", "default": []},
             },
         )[1]
         try:
@@ -66,7 +65,7 @@ class ActionModule(ActionBase):
 
         builder = Builder(cache, catalogue.jobs)
         pending = builder.pending({artifact.job.name for artifact in artifacts})
-        tools = self._tools(pending, args, files)
+        tools, pending = tools_of(pending, catalogue, args["builds"], files)
         result: dict[str, Any] = {
             "changed": bool(pending),
             "built": [job.name for job in pending],
@@ -75,8 +74,7 @@ class ActionModule(ActionBase):
         if pending and not self._task.check_mode:
             if result["missing_tools"]:
                 raise MintnetError(
-                    f"Building artifacts: {' and '.join(result['missing_tools'])} not found on the controller "
-                    "(or too old)",
+                    f"Building artifacts: {' and '.join(result['missing_tools'])} not found on the controller",
                     hint="install it and run the same command again",
                 )
             check_disk(cache, pending)
@@ -86,16 +84,23 @@ class ActionModule(ActionBase):
         facts = {artifact.name: artifact.result(cache, stored(cache, artifact.job)) for artifact in artifacts}
         return {**result, "ansible_facts": {"mintnet_artifacts": facts}}
 
-    @staticmethod
-    def _tools(pending: list[Job], args: dict[str, Any], files: Path) -> dict[str, str]:
-        """The programs that the pending jobs run, by name; '' for what is not there."""
-        tools: dict[str, str] = {}
-        if any(job.tool == "go" for job in pending):
-            modules = [row["go"]["module"] for row in args["builds"].values() if "go" in row]
-            tools["go"] = find_go(["go", *args["go"]], go_requirement(files, modules), files)
-        if any(job.tool == "mmdebstrap" for job in pending):
-            tools["mmdebstrap"] = shutil.which("mmdebstrap") or ""
-        return tools
+
+def tools_of(
+    pending: list[Job], catalogue: Catalogue, builds: dict[str, Any], files: Path
+) -> tuple[dict[str, str], list[Job]]:
+    """The programs that the pending jobs run, by name, '' for what is not there; and the jobs that remain with them."""
+    tools: dict[str, str] = {}
+    if any(job.tool == "go" for job in pending):
+        modules = [row["go"]["module"] for row in builds.values() if "go" in row]
+        tools["go"] = find_go(go_requirement(files, modules), files)
+        name, command = catalogue.toolchain
+        if tools["go"]:
+            pending = [job for job in pending if job.name != name]
+        else:
+            tools["go"] = str(command)
+    if any(job.tool == "mmdebstrap" for job in pending):
+        tools["mmdebstrap"] = shutil.which("mmdebstrap") or ""
+    return tools, pending
 
 
 class Story:

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Plain requests to a cluster's API, many at once.
 
-The paths of the few kinds that a network consists of are known, so nothing is discovered first: a look at a whole
-network is one round of requests side by side.
+The paths of the few kinds that the collection uses are known, so nothing is discovered first: a look at a whole network
+is one round of requests side by side.
 """
 
 from __future__ import annotations
@@ -55,6 +55,11 @@ KINDS: Mapping[str, Kind] = {
     "Node": Kind("v1", "nodes", namespaced=False),
     "PersistentVolume": Kind("v1", "persistentvolumes", namespaced=False),
     "StorageClass": Kind("storage.k8s.io/v1", "storageclasses", namespaced=False),
+    "ClusterRole": Kind("rbac.authorization.k8s.io/v1", "clusterroles", namespaced=False),
+    "ClusterRoleBinding": Kind("rbac.authorization.k8s.io/v1", "clusterrolebindings", namespaced=False),
+    "Role": Kind("rbac.authorization.k8s.io/v1", "roles"),
+    "RoleBinding": Kind("rbac.authorization.k8s.io/v1", "rolebindings"),
+    "ServiceAccount": Kind("v1", "serviceaccounts"),
     "ConfigMap": Kind("v1", "configmaps"),
     "Event": Kind("v1", "events"),
     "LimitRange": Kind("v1", "limitranges"),
@@ -63,6 +68,7 @@ KINDS: Mapping[str, Kind] = {
     "ResourceQuota": Kind("v1", "resourcequotas"),
     "Secret": Kind("v1", "secrets"),
     "Service": Kind("v1", "services"),
+    "Deployment": Kind("apps/v1", "deployments"),
     "StatefulSet": Kind("apps/v1", "statefulsets"),
     "NetworkPolicy": Kind("networking.k8s.io/v1", "networkpolicies"),
     "PodDisruptionBudget": Kind("policy/v1", "poddisruptionbudgets"),

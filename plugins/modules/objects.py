@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: objects
-short_description: Apply the objects of a network, many at once
+short_description: Apply objects, many at once
 version_added: 1.0.0
 description:
   - Applies many Kubernetes objects on the server's side (server-side apply), side by side, in the order that their
@@ -22,7 +22,7 @@ extends_documentation_fragment:
 options:
   definitions:
     description:
-      - The objects, of the kinds that a network consists of.
+      - The objects, of the kinds that networks and the storage of clusters consist of.
       - Secrets are not among them, because results and differences show objects as they are.
     type: list
     elements: dict

@@ -32,21 +32,6 @@ KINDS = (
 )
 """What a network is made of, besides its pods."""
 
-MACHINES = """
-- hosts: localhost
-  gather_facts: false
-  roles:
-    - role: mintnet.kubernetes.common
-  tasks:
-    - ansible.builtin.include_role:
-        name: mintnet.kubernetes.artifacts
-      vars:
-        artifacts_wanted: [machine]
-    - ansible.builtin.include_role:
-        name: mintnet.kubernetes.machines
-"""
-"""A play that makes local machines and nothing on them."""
-
 # Somebody's cluster, which is their current context: it must stay what it is.
 FOREIGN: dict[str, Any] = {
     "apiVersion": "v1",

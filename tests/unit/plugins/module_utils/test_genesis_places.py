@@ -360,7 +360,7 @@ def test_download_without_end_is_cut(address: str, monkeypatch: pytest.MonkeyPat
     [
         (None, None, "No such file or directory; give the path of a file that can be read"),
         (b"{}", "0" * 64, f"its SHA-256 is {SUM}, asked is 000"),
-        (gzip.compress(b"{}"), None, "it is no text in UTF-8 ("),
+        (gzip.compress(b"{}", mtime=0), None, "it is no text in UTF-8 ("),
     ],
 )
 def test_faulty_file(tmp_path: Path, content: bytes | None, sha256: str | None, said: str) -> None:

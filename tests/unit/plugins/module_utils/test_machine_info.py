@@ -18,6 +18,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_info i
     parse_listening,
     parse_meminfo,
     parse_os_release,
+    unsettled,
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_install import Installation, WantedFile
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_record import parse_show
@@ -148,7 +149,25 @@ def test_a_live_cluster(tmp_path: Path) -> None:
         ],
         "deployments": {"mintnet-storage/p": {"inputs": "h", "wanted": 1, "available": 1}},
         "storage_class": "",
+        "unsettled": [],
     }
+
+
+def test_what_has_not_come_up_is_named() -> None:
+    api: dict[str, t.Any] = {
+        "answers": True,
+        "reason": "",
+        "nodes": [
+            {"name": "a-1", "ready": False, "reason": "cni plugin not initialized"},
+            {"name": "a-2", "ready": True},
+        ],
+        "deployments": {"kube-system/coredns": {"wanted": 2, "available": 0}, "x/y": {"wanted": 2, "available": 1}},
+    }
+    assert unsettled(api) == [
+        "node a-1 is not ready: cni plugin not initialized",
+        "no pod of kube-system/coredns is available",
+    ]
+    assert unsettled({"answers": False, "reason": "refused"}) == ["the API server does not answer: refused"]
 
 
 def test_drift_of_files_and_units(tmp_path: Path) -> None:

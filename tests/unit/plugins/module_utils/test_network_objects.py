@@ -127,7 +127,7 @@ def test_every_refusal_of_one_step_is_told(api: Any) -> None:
     ("item", "said"),
     [
         ({"kind": "Service", "metadata": {}}, "object 1 has no kind or no name"),
-        (thing("Secret", "keys"), "Secret keys: v1 Secret is not among what a network consists of"),
+        (thing("Secret", "keys"), "Secret keys: v1 Secret is not among the kinds that are known"),
         (thing("Job", "j"), "v1 Job is not among"),
         (thing("Service", "s", None), "Service s has no namespace"),
     ],

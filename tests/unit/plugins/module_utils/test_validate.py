@@ -140,10 +140,14 @@ def test_every_default_is_sound() -> None:
 
 
 def test_names_that_only_resemble_ours_are_doubted() -> None:
-    names = ["cometbtf_nodes", "machine_names", "nodes", "ansible_cometbft_nodes", "cometbft_nodes", "cometbft_node"]
+    names = ["cometbtf_nodes", "machine_names", "nodes", "ansible_cometbft_nodes", "cometbft_nodes", "version"]
     assert doubtful_names(names, KNOWN) == [
-        "cometbtf_nodes is not a variable of this collection; was cometbft_nodes meant?"
+        "cometbtf_nodes is not a variable of this collection; was cometbft_nodes meant?",
+        "nodes is not a variable of this collection; was cometbft_nodes meant?",
+        "version is not a variable of this collection; was cometbft_version or kubeadm_version meant?",
     ]
+    ansibles = ["groups", "group_names", "hostvars", "inventory_dir", "omit", "playbook_dir", "role_path", "vars"]
+    assert doubtful_names(ansibles, KNOWN) == []
 
 
 @pytest.mark.parametrize(
