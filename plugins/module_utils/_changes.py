@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import digest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import group_of, ordinal_of
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import parse_time
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._quantity import quantity
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import parse_time
 
 Json = dict[str, t.Any]
 

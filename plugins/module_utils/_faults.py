@@ -16,7 +16,7 @@ from statistics import median
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import Trouble
 
 if t.TYPE_CHECKING:
-    from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import NodeAnswer
+    from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import NodeAnswer
 
 Json = dict[str, t.Any]
 

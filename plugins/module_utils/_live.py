@@ -12,16 +12,15 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KIN
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import Trouble
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._logs import tells
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._rpc import RpcError, Transport, batch, call, pod_proxy
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import (
-    NETWORK_LABEL,
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import NETWORK_LABEL
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import (
     NodeAnswer,
     Observed,
     genesis_facts,
     parse_blocks,
-    report,
-    troubles,
 )
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._rpc import RpcError, Transport, batch, call, pod_proxy
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import report, troubles
 
 _FIELDS = {
     "workloads": "StatefulSet",

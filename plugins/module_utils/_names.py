@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mintnet developers
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names: the supported lines of CometBFT, DNS labels, nodes, and what somebody may have meant."""
+"""Names: the supported lines of CometBFT, DNS labels, nodes, objects of a network, and what somebody may have meant."""
 
 from __future__ import annotations
 
@@ -11,6 +11,14 @@ from collections.abc import Iterable
 
 #: Supported release lines, oldest first.
 LINES = ("0.38", "0.39", "0.40")
+
+NETWORK_LABEL = "mintnet.io/network"
+GROUP_LABEL = "tm"
+#: Recorded on a StatefulSet: how many nodes we gave it, so that a later kubectl scale is noticed.
+NODES_ANNOTATION = "mintnet.io/nodes"
+MANAGED = ("app.kubernetes.io/managed-by", "mintnet.kubernetes")
+#: A network's objects that are alone of their kind: genesis, rows of the nodes, who has started, keys.
+CONFIG, NODES, STARTED, KEYS = "tm-config", "tm-nodes", "tm-started", "tm-keys"
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _ORDINAL = re.compile(r"-(0|[1-9]\d*)$", re.ASCII)

@@ -17,7 +17,9 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KIN
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import observe
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import STARTED, Observed, node_of, report
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import STARTED
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import Observed
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import node_of, report
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._wait import Waiter
 
 #: It votes again from this many heights above the newest block at the moment when it was known to be away: one that it

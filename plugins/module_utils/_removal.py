@@ -14,7 +14,7 @@ from functools import partial
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, Answer, Api, Json
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import (
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
     CONFIG,
     KEYS,
     MANAGED,

@@ -15,6 +15,8 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import is_stuck
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError, MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import explain, observe
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import NODES
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import Observed
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._roll import (
     PEERS,
     REVISION,
@@ -24,7 +26,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._roll import (
     quorum_without,
     redialling,
 )
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import NODES, Observed, node_of, report
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import node_of, report
 
 #: The disruption budget of a network.
 BUDGET = "tm"

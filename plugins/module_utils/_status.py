@@ -5,16 +5,9 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import json
 import re
-import typing as t
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import digest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import (
     INIT,
     Around,
@@ -24,167 +17,29 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis impo
     workload_trouble,
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._faults import Chain, fault_of
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_parts import whole
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._logs import remedy, telling
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import group_of
-
-Json = dict[str, t.Any]
-
-NETWORK_LABEL = "mintnet.io/network"
-GROUP_LABEL = "tm"
-#: Recorded on a StatefulSet: how many nodes we gave it, so that a later kubectl scale is noticed.
-NODES_ANNOTATION = "mintnet.io/nodes"
-MANAGED = ("app.kubernetes.io/managed-by", "mintnet.kubernetes")
-
-_HOLDING = (
-    *("NamespaceContentRemaining", "NamespaceFinalizersRemaining"),
-    *("NamespaceDeletionContentFailure", "NamespaceDeletionDiscoveryFailure"),
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
+    GROUP_LABEL,
+    MANAGED,
+    NODES,
+    NODES_ANNOTATION,
+    STARTED,
+    group_of,
+)
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import (
+    Json,
+    NodeAnswer,
+    Observed,
+    data_of,
+    genesis_of,
+    holders_of,
+    parse_rows,
+    parse_time,
+    parts,
 )
 
 #: A node that has run for fewer seconds is still dialling its peers.
 DIALLING = 30
-
-CONFIG, NODES, STARTED, KEYS = "tm-config", "tm-nodes", "tm-started", "tm-keys"
-
-
-@dataclass(frozen=True)
-class Block:
-    id: str
-    app_hash: str
-    time: datetime
-
-
-@dataclass(frozen=True)
-class NodeAnswer:
-    """What one node said: /status, /net_info, and its newest blocks by height."""
-
-    status: Json
-    net_info: Json
-    blocks: Mapping[int, Block]
-
-    @property
-    def height(self) -> int:
-        return int(self.status["sync_info"]["latest_block_height"])
-
-    @property
-    def catching_up(self) -> bool:
-        return bool(self.status["sync_info"]["catching_up"])
-
-    @property
-    def address(self) -> str:
-        return str(self.status["validator_info"]["address"])
-
-    @property
-    def node_id(self) -> str:
-        return str(self.status["node_info"]["id"])
-
-
-@dataclass
-class Observed:
-    """A network as it was found: objects of the cluster, and each pod's answer (or why there is none)."""
-
-    network: str
-    now: datetime
-    namespace: Json | None = None
-    workloads: list[Json] = field(default_factory=list)
-    pods: list[Json] = field(default_factory=list)
-    config_maps: list[Json] = field(default_factory=list)
-    services: list[Json] = field(default_factory=list)
-    claims: list[Json] = field(default_factory=list)
-    budgets: list[Json] = field(default_factory=list)
-    events: list[Json] = field(default_factory=list)
-    machines: list[Json] | None = None
-    quotas: list[Json] | None = None
-    #: Whether something that adds machines has taken notice of a pod that waits for one.
-    growing: bool = False
-    answers: dict[str, NodeAnswer | str] = field(default_factory=dict)
-    validators: list[Json] | None = None
-    not_verified: list[str] = field(default_factory=list)
-    #: Looked for where a node is in trouble: the end of its log, and the genesis that it says it runs.
-    logs: dict[str, str] = field(default_factory=dict)
-    geneses: dict[str, Json] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One node's row of the ConfigMap tm-nodes."""
-
-    name: str
-    moniker: str
-    node_id: str
-    mode: str
-    peers: tuple[str, ...]
-
-
-def parse_time(text: str) -> datetime:
-    """RFC 3339 with up to nine digits of a second, of which Python keeps six."""
-    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text).replace("Z", "+00:00"))
-
-
-def parse_blocks(blockchain: Json) -> dict[int, Block]:
-    return {
-        int(meta["header"]["height"]): Block(
-            meta["block_id"]["hash"], meta["header"]["app_hash"], parse_time(meta["header"]["time"])
-        )
-        for meta in blockchain.get("block_metas") or []
-    }
-
-
-def parse_rows(text: str) -> dict[str, Row]:
-    rows = {}
-    for line in text.splitlines():
-        name, moniker, node_id, mode, peers = line.split()[:5]  # then how peers are found otherwise
-        rows[name] = Row(name, moniker, node_id, mode, () if peers == "-" else tuple(peers.split(",")))
-    return rows
-
-
-def parts(data: Mapping[str, str]) -> dict[str, str]:
-    """The hash of what each node reads at its start of tm-nodes: its row, and what it has otherwise than its group."""
-    found = {}
-    for line in data.get("nodes", "").splitlines():
-        name = line.split()[0]
-        found[name] = hashlib.sha256(f"{line}\n{data.get(f'{name}.toml', '')}".encode()).hexdigest()
-    return found
-
-
-def data_of(config_maps: Iterable[Json], name: str) -> dict[str, str]:
-    return next((item.get("data") or {} for item in config_maps if item["metadata"]["name"] == name), {})
-
-
-def genesis_of(config_maps: Iterable[Json]) -> Json | None:
-    """The public facts of the chain's genesis, or None where no chain exists yet."""
-    config_maps = list(config_maps)
-    text = whole(f"reading the genesis in ConfigMap {CONFIG}", data_of(config_maps, CONFIG), config_maps)
-    return None if text is None else dict(_facts(text))
-
-
-@functools.lru_cache(maxsize=1)
-def _facts(text: str) -> Json:
-    """A genesis may be large, and it is looked at again and again while nodes start."""
-    return {"sha256": hashlib.sha256(text.encode()).hexdigest(), **genesis_facts(json.loads(text))}
-
-
-def genesis_facts(document: Json) -> Json:
-    return {
-        "chain_id": document["chain_id"],
-        "genesis_time": document["genesis_time"],
-        "initial_height": int(document.get("initial_height") or 1),
-        "consensus_params": document.get("consensus_params") or {},
-        # It may have megabytes, which nobody wants to carry through a play.
-        "app_state_sha256": None if document.get("app_state") is None else digest(document["app_state"]),
-        "validators": [
-            {"name": item.get("name", ""), "address": item.get("address", ""), "power": int(item["power"])}
-            for item in document.get("validators") or []
-        ],
-    }
-
-
-def holders_of(namespace: Json) -> str:
-    """What keeps a namespace that is being deleted, in the cluster's words."""
-    conditions = (namespace.get("status") or {}).get("conditions") or []
-    return "; ".join(
-        item.get("message", "") for item in conditions if item["type"] in _HOLDING and item["status"] == "True"
-    )
 
 
 def report(seen: Observed) -> Json:

@@ -14,16 +14,10 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import explain, observe
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import GROUP_LABEL, NETWORK_LABEL, STARTED
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import Observed
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._rpc import RpcError, call, pod_proxy
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import (
-    GROUP_LABEL,
-    NETWORK_LABEL,
-    STARTED,
-    Observed,
-    heights,
-    report,
-    summary,
-)
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import heights, report, summary
 
 #: A last block younger than this was made while we looked, so the heights rise.
 FRESH = 5.0

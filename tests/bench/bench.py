@@ -23,7 +23,15 @@ import tree  # noqa: E402
 from surroundings import KINDS, NETWORK, User, remove  # noqa: E402
 
 SIZES = (4, 16)
+ROLLS = (4, 7)
 KEYS = (4, 100, 1000)
+MANY = 10_000
+# Runs a command and prints how much memory the largest of its processes had, in KiB on Linux.
+PEAK = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
 TREE = """\
 - name: Keys, genesis and configuration for many nodes
   hosts: localhost
@@ -114,21 +122,56 @@ def network(user: User, clone: Path, count: int) -> None:
     show(f"destroy, {count} nodes", destroyed)
 
 
+def survival(user: User, clone: Path, count: int) -> None:
+    """Figures of a network that lives: blocks come every second."""
+    file = user.home / "survival.yml"
+    file.write_text("{}\n", encoding="utf-8")
+    create = f"make create NETWORK={file} ARGS='-e cometbft_nodes={count}'"
+    user.run(create, clone)
+    height = user.height("tm-0")
+    file.write_text("cometbft_config: {mempool: {size: 4000}}\n", encoding="utf-8")
+    show(f"every one of {count} nodes replaced, one by one", user.run(create, clone).seconds)
+    show("  the longest time between two blocks meanwhile", user.longest_gap(height))
+
+    def above(height: int) -> float:
+        nodes = user.nodes()
+        return user.wait("all go on", lambda: all(user.height(node) > height for node in nodes), 300)
+
+    height = max(user.height(node) for node in user.nodes())
+    user.lose_pods("tm-1")
+    show(f"one pod of {count} killed → all above the old height", above(height))
+    height = max(user.height(node) for node in user.nodes())
+    user.run(f"podman kill {user.cluster}-1", user.home)
+    show(f"power cut, {count} nodes → create has ended", user.run(create, clone).seconds)
+    above(height)
+    user.run("make destroy CONFIRM=yes", clone)
+
+
 def many_keys(user: User, clone: Path) -> None:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mintnet" / "artifacts" / "cometbft"
-    (binary, *_older) = sorted(cache.glob("*/cometbft"), key=lambda path: path.stat().st_mtime, reverse=True)
+    binary = next(
+        path.with_name("cometbft") for path in cache.glob("*/artifact.json") if "v0.40.0" in path.read_text("utf-8")
+    )
     playbook = clone / "playbooks" / "bench.yml"
     playbook.write_text(TREE, encoding="utf-8")
 
-    def ours(count: int, more: str = "") -> float:
+    def command(count: int, more: str = "") -> str:
         arguments = f"-e directory={user.home / f'keys-{count}{more}'} -e count={count}"
         arguments += f" -e key_type={more}" if more else ""
-        return user.run(f".venv/bin/ansible-playbook {playbook} {arguments}", clone).seconds
+        return f".venv/bin/ansible-playbook {playbook} {arguments}"
+
+    def ours(count: int, more: str = "") -> float:
+        return user.run(command(count, more), clone).seconds
 
     for count in KEYS:
         floor = user.run(f"{binary} testnet --v {count} --o {user.home / f'testnet-{count}'} >/dev/null", user.home)
         show(f"keys, genesis and configuration of {count} nodes", ours(count), floor.seconds)
     show("the same with ml_dsa_65, 100 nodes", ours(100, "ml_dsa_65"))
+    script = user.home / "peak.py"
+    script.write_text(PEAK, encoding="utf-8")
+    run = user.run(f".venv/bin/python {script} {command(MANY)}", clone)
+    show(f"the same with ed25519, {MANY} nodes", run.seconds)
+    print(f"  memory of its largest process: {int(run.output.split()[-1]) // 1024} MiB", flush=True)
     playbook.unlink()
 
 
@@ -144,6 +187,8 @@ def main() -> None:
         show("nothing → cluster (artifacts cached, or built in this run)", cluster)
         for count in SIZES:
             network(user, clone, count)
+        for count in ROLLS:
+            survival(user, clone, count)
         many_keys(user, clone)
         show("destroy-cluster", user.run("make destroy-cluster CONFIRM=yes", clone).seconds)
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +219,19 @@ class User:
             answer = answer[end:]
         assert len(found) == newest - first + 1
         return found
+
+    def longest_gap(self, first: int, namespace: str = NETWORK) -> float:
+        """Seconds between two blocks, at most, from a height on."""
+        times = [
+            datetime.fromisoformat(block["header"]["time"][:26].rstrip("Z") + "+00:00")
+            for block in self.blocks(first=first, namespace=namespace)
+        ]
+        return max((after - before).total_seconds() for before, after in itertools.pairwise(times))
+
+    def lose_pods(self, *nodes: str, namespace: str = NETWORK) -> None:
+        """As a machine does it that loses them: without a farewell."""
+        for node in nodes:
+            self.kubectl(f"-n {namespace} delete pod {node} --grace-period=0 --force")
 
     def nobody_signed_twice(self, namespace: str = NETWORK) -> None:
         """Every block's evidence and commit, from the first to the newest."""

@@ -25,15 +25,6 @@ def network(user: User, clone: Path) -> None:
     user.run("make tx TX='kept=through all'", clone)
 
 
-def longest_gap(user: User, first: int) -> float:
-    """Seconds between two blocks, at most."""
-    times = [
-        datetime.fromisoformat(block["header"]["time"][:26].rstrip("Z") + "+00:00")
-        for block in user.blocks(first=first)
-    ]
-    return max((after - before).total_seconds() for before, after in itertools.pairwise(times))
-
-
 def started(user: User) -> dict[str, float]:
     """When each pod was made."""
     return {
@@ -63,7 +54,7 @@ def test_change_is_rolled_node_by_node(user: User, clone: Path) -> None:
     after, made = user.pods(), started(user)
     assert not {uid for uid, _restarts in before.values()} & {uid for uid, _restarts in after.values()}
     assert sorted(made, key=made.__getitem__) == ["tm-3", "tm-2", "tm-1", "tm-0"]
-    gap = longest_gap(user, height)
+    gap = user.longest_gap(height)
     print(f"longest block interval during the roll of four: {gap:.1f} s")
     assert gap < 30
     assert budget(user) == 3
@@ -229,17 +220,11 @@ def test_full_node_that_lost_its_volume_heals(user: User, clone: Path) -> None:
 # --- pods and machines die -------------------------------------------------------------------------------------------
 
 
-def kill(user: User, *nodes: str) -> None:
-    """As a machine does it that loses them: without a farewell."""
-    for node in nodes:
-        user.kubectl(f"-n {NETWORK} delete pod {node} --grace-period=0 --force")
-
-
 @pytest.mark.long
 @pytest.mark.parametrize("nodes", [*itertools.combinations(NODES, 1), *itertools.combinations(NODES, 2)], ids="+".join)
 def test_killed_pods_come_back(user: User, nodes: tuple[str, ...]) -> None:
     height = max(user.height(node) for node in NODES)
-    kill(user, *nodes)
+    user.lose_pods(*nodes)
     took = user.wait(
         f"all are above height {height}", lambda: all(user.height(node) > height for node in NODES), seconds=180
     )

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _status
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _observed
 from ansible_collections.mintnet.kubernetes.plugins.modules import cometbft_config
 
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "cometbft"
@@ -106,7 +106,7 @@ def ids(*names: str) -> str:
 def test_mesh(tmp_path: Path) -> None:
     network = Network(tmp_path, 4, 3)
     assert list(network.rows) == ["nodes"]
-    rows = _status.parse_rows(network.rows["nodes"])
+    rows = _observed.parse_rows(network.rows["nodes"])
     assert {name: row.peers for name, row in rows.items()} == {
         "tm-0": ("tm-1", "tm-2"),
         "tm-1": ("tm-0", "tm-2"),
@@ -191,11 +191,11 @@ def test_a_node_s_own_part_is_laid_over_its_group_s(tmp_path: Path) -> None:
 
 def test_the_cluster_is_told_what_a_node_has_read(tmp_path: Path) -> None:
     network = Network(tmp_path, 3, 3, node_settings={"tm-1": {"log_level": "debug"}})
-    expected = _status.parts(network.rows)
+    expected = _observed.parts(network.rows)
     for name in ("tm-0", "tm-1"):
         network.config(name)
         assert (tmp_path / f"home-{name}" / "message").read_text(encoding="utf-8") == f"{expected[name]}\n"
-    changed = _status.parts({**network.rows, "tm-1.toml": 'log_level = "info"\n'})
+    changed = _observed.parts({**network.rows, "tm-1.toml": 'log_level = "info"\n'})
     assert [name for name in expected if changed[name] != expected[name]] == ["tm-1"]
 
 

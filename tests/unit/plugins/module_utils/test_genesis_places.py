@@ -26,8 +26,8 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_parts 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_settle import settle
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_source import load
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_stores import ConfigMap
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import genesis_of
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._removal import find
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import genesis_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -13,18 +13,16 @@ from typing import Any
 
 import pytest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._logs import telling
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import (
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import (
     Block,
     NodeAnswer,
     Observed,
-    heights,
     parse_blocks,
     parse_rows,
     parse_time,
     parts,
-    report,
-    summary,
 )
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import heights, report, summary
 
 Json = dict[str, Any]
 RECORDED = json.loads((Path(__file__).parents[2] / "fixtures/network/running.json").read_text(encoding="utf-8"))
