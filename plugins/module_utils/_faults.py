@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import typing as t
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,11 +13,7 @@ from itertools import pairwise
 from statistics import median
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import Trouble
-
-if t.TYPE_CHECKING:
-    from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import NodeAnswer
-
-Json = dict[str, t.Any]
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import Json, NodeAnswer
 
 #: Blocks may be late by so much, or by ten times what they took lately.
 PATIENCE = timedelta(seconds=30)
