@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _validate
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _validate, _values
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._validate import (
     Known,
     check_type,
@@ -122,7 +122,7 @@ def test_every_fault_is_found_at_once() -> None:
 
 
 def test_checks_and_relations_name_variables_that_exist() -> None:
-    named = {*_validate.CHECKS, *_validate.RELATED, *_validate.PINNED}
+    named = {*_values.CHECKS, *_validate.RELATED, *_validate.PINNED}
     assert named - KNOWN.options.keys() == set()
 
 
