@@ -193,8 +193,8 @@ def cheap_stages(line: Line, first: bool) -> list[Stage]:
         command("lint", "types", "mypy", "--cache-dir", f".mypy_cache/{line.core}"),
         command("lint", "ansible-lint", "ansible-lint", "--nocolor"),
         command("lint", "documentation", "antsibull-docs", "lint-collection-docs", "--plugin-docs", "."),
-        pytest("unit", "pytest", "tests/unit"),
-        ansible_test("unit", "units"),
+        # All of them on each line: once as a developer runs them, once as ansible-test isolates them.
+        pytest("unit", "pytest", "tests/unit") if first else ansible_test("unit", "units"),
         ansible_test("sanity", "sanity", "--junit"),
         ansible_test("integration", "integration", "--allow-unsupported"),
     ]
