@@ -17,7 +17,12 @@ class ActionModule(LiveTask):
 
     def work(self, api: Api, args: dict[str, Any], result: dict[str, Any]) -> None:
         recovery = Recovery(api, args["network"], args["node"], self.tell, sleep=args["wait_sleep"])
-        lost = needed(recovery.look(), args["node"])
+        network = recovery.look()
+        lost = needed(network, args["node"])
         result.update(lost=lost, changed=lost)
-        if lost and not self._task.check_mode:
+        if self._task.check_mode:
+            return
+        if lost:
             result["network"] = recovery.recover(args["wait_timeout"])
+        else:
+            result["changed"] = recovery.close(network)

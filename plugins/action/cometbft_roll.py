@@ -19,6 +19,7 @@ class ActionModule(LiveTask):
         "min_available": {"type": "int", "required": True},
         "changing": {"type": "list", "elements": "str", "default": []},
         "rows": {"type": "dict"},
+        "may_halt": {"type": "list", "elements": "str", "default": []},
     }
 
     def work(self, api: Api, args: dict[str, Any], result: dict[str, Any]) -> None:
@@ -27,6 +28,7 @@ class ActionModule(LiveTask):
             found = roller.look(args["changing"], args["rows"])
             result.update(order=found.order, halting=found.halting, faults=found.faults, changed=bool(found.order))
             return
+        roller.may_halt = args["may_halt"]
         try:
             result["network"] = roller.roll(args["wait_timeout"])
         finally:

@@ -147,9 +147,9 @@ class Api:
             return send()
         except ClusterError as error:
             reading = method == "GET" if reads is None else reads
-            if error.status is not None or not reading or time.monotonic() >= self._deadline:
+            if not error.passing or not reading or time.monotonic() >= self._deadline:
                 raise
-        # No answer at all, of a server that is overloaded or was just away: reading once more does no harm.
+        # Of a server that is overloaded or was just away: reading once more does no harm.
         return send()
 
     def _send(

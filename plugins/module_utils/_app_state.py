@@ -50,7 +50,11 @@ def _no_number(text: str) -> t.NoReturn:
 
 def _exact_float(text: str) -> float:
     number = float(text)
-    if not (abs(number) < float("inf") and Decimal(text) == Decimal(repr(number))):
+    try:
+        exact = abs(number) < float("inf") and Decimal(text) == Decimal(repr(number))
+    except ArithmeticError:  # its exponent is beyond all bounds
+        exact = False
+    if not exact:
         raise ValueError(f"the number {text} cannot be kept exactly; put it in quotes if the application allows that")
     return number
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import digest
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._consensus_params import KNOWN, typed
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import group_of, ordinal_of
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import parse_time
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._quantity import quantity
@@ -59,6 +60,11 @@ def compare(live: Json, wanted: Wanted) -> Json:
             joining = ", ".join(f"tm-{n}" for n in range(validators, nodes)) or "none"
             notes.append(f"the genesis has {validators} validators; further nodes join as full nodes: {joining}")
         faults += _power_lost(live, nodes)
+    elif group:
+        faults.append(
+            "its genesis, the ConfigMap tm-config, is gone: bring it back (every node tells it over RPC, at /genesis), "
+            "or start a new chain with reset"
+        )
     if group:
         faults += _volume_faults(group, wanted)
     return {"faults": faults, "notes": notes, "nodes": nodes, "validators": validators}
@@ -132,15 +138,16 @@ def _genesis_faults(genesis: Json, wanted: Wanted) -> list[str]:
     return faults
 
 
-def _differences(asked: Json, there: Json, path: str = "") -> list[tuple[str, str, str]]:
-    """Settings that were asked for and are otherwise; the file writes whole numbers as text."""
+def _differences(asked: Json, there: Json) -> list[tuple[str, str, str]]:
+    """Parameters that were asked for and are otherwise; the file writes whole numbers, and durations, as text."""
     found = []
-    for key, value in asked.items():
-        other = there.get(key)
-        if isinstance(value, dict):
-            found += _differences(value, other if isinstance(other, dict) else {}, f"{path}{key}.")
-        elif _plain(value) != _plain(other):
-            found.append((f"{path}{key}", _plain(value), _plain(other)))
+    for group, members in asked.items():
+        others = there.get(group) or {}
+        for name, value in (members if isinstance(members, dict) else {}).items():
+            # A genesis without parameters has the defaults.
+            other = others.get(name) if there else KNOWN.get((group, name))
+            if typed(group, name, value) != typed(group, name, other):
+                found.append((f"{group}.{name}", _plain(value), _plain(other)))
     return found
 
 
@@ -150,19 +157,25 @@ def _plain(value: t.Any) -> str:
 
 def _power_lost(live: Json, nodes: int) -> list[str]:
     """A node that votes may not be scaled away; kubectl scale may have done it already, which status tells."""
-    leaving = [
-        node
-        for node in live["nodes"]
-        if node["power"]
-        and node["answers"]
-        and group_of(node["name"]) == "tm"
-        and (ordinal_of(node["name"]) or 0) >= nodes
-    ]
-    return [
-        f"{node['name']} holds {node['power']} of {live['power']['total']} power: take its power away with a "
-        "transaction of the app before it leaves"
-        for node in leaving
-    ]
+    total = live["power"]["total"]
+    # A node that was promoted and does not answer cannot say that it is the one that votes.
+    unknown = total - sum(node["power"] for node in live["nodes"])
+    faults = []
+    for node in live["nodes"]:
+        stays = group_of(node["name"]) != "tm" or (ordinal_of(node["name"]) or 0) < nodes
+        if stays or node["reason"] == "scaled away":
+            continue
+        if node["power"]:
+            faults.append(
+                f"{node['name']} holds {node['power']} of {total} power: take its power away with a transaction of the "
+                "app before it leaves"
+            )
+        elif unknown and not node["answers"]:
+            faults.append(
+                f"{node['name']} does not answer, and {unknown} of {total} power belong to no node that does: have it "
+                "running before it leaves, so that it is known whether it votes"
+            )
+    return faults
 
 
 def _volume_faults(group: Json, wanted: Wanted) -> list[str]:

@@ -136,7 +136,7 @@ def _number(text: t.Any) -> Decimal | None:
         return None
     try:
         return quantity(str(text))
-    except ArithmeticError:  # parts of a millionth, which are as good as nothing
+    except ArithmeticError:  # its exponent is beyond all bounds
         return Decimal(0)
 
 

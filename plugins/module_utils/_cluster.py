@@ -157,7 +157,7 @@ def _keep_credentials_in_memory(api: t.Any) -> bytes:
     configuration = api.configuration
     try:
         if configuration.host.startswith("https:"):
-            context = create_urllib3_context()
+            context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE)
             authority = getattr(configuration, "ca_cert_data", None)  # which older releases do not know
             if configuration.ssl_ca_cert or authority:
                 context.load_verify_locations(configuration.ssl_ca_cert, cadata=authority)

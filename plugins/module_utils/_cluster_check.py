@@ -56,6 +56,8 @@ class Wish:
 class Findings:
     version: str = ""
     faults: list[str] = field(default_factory=list)
+    #: What may yet come right, as where machines are added when they are needed.
+    notes: list[str] = field(default_factory=list)
     not_verified: list[str] = field(default_factory=list)
 
 
@@ -86,8 +88,9 @@ def check(api: Api, wish: Wish) -> Findings:
         *_of_rights(lacking, api.cluster.context, wish.network),
         *_of_storage(wish, seen["classes"]),
         *_of_quotas(wish, seen["quotas"] or [], len(seen["pods"] or [])),
-        *_of_machines(wish, seen["machines"]),
     ]
+    if len(seen["pods"] or []) < wish.nodes:
+        findings.notes += _of_machines(wish, seen["machines"])
     return findings
 
 
@@ -209,11 +212,11 @@ def _of_machines(wish: Wish, machines: list[Json] | None) -> Iterator[str]:
         return
     open_to_all = [item for item in machines if not item["spec"].get("unschedulable") and not _tainted(item)]
     if not open_to_all:
-        yield "no machine of it takes pods: all are cordoned or tainted"
+        yield "no machine takes pods now: all are cordoned or tainted"
         return
     pod = {"spec": {"containers": [{"resources": wish.resources}]}}
     if is_for_good(pod, wish.nodes, open_to_all):
-        yield f"it has no room for {wish.nodes} nodes: {room_of(pod, open_to_all)}"
+        yield f"its machines have no room for {wish.nodes} nodes, unless more are added: {room_of(pod, open_to_all)}"
 
 
 def _tainted(machine: Json) -> bool:

@@ -109,6 +109,15 @@ def _reader(group: str, name: str, default: t.Any) -> Callable[[t.Any], t.Any]:
     return readers[type(default)]
 
 
+def typed(group: str, name: str, value: t.Any) -> t.Any:
+    """A value as it is meant, whether it stands in a genesis or in somebody's variables; as it is, where it is none."""
+    default = KNOWN.get((group, name))
+    try:
+        return value if default is None else _reader(group, name, default)(value)
+    except ValueError:
+        return value
+
+
 def overlay(asked: Mapping[str, t.Any], line: Line, faults: list[str]) -> Params:
     """What was asked of the consensus parameters, with values of the right type."""
     params: Params = {}

@@ -110,8 +110,8 @@ def _genesis_fault(name: str, _node: Json, _answer: NodeAnswer, chain: Chain) ->
 def _start_over(name: str) -> str:
     return (
         f"give {name} the genesis of ConfigMap tm-config and, as its data are another chain's, an empty volume "
-        f"(kubectl delete pvc data-{name}, then pod {name}); the record in ConfigMap tm-started keeps a validator that "
-        "has signed from starting over"
+        f"(kubectl delete --wait=false pvc data-{name}, then pod {name}); the record in ConfigMap tm-started keeps a "
+        "validator that has signed from starting over"
     )
 
 

@@ -70,6 +70,8 @@ class Wanted:
     elsewhere: Mapping[str, PublicKey] = field(default_factory=dict)
     #: Keys that are to be replaced, by their address or node id.
     replace: Mapping[Entry, str] = field(default_factory=dict)
+    #: Nodes that had keys: what is missing of theirs may be brought, and is never made.
+    known: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,7 @@ class _State:
         faults = [*self._read_all(), *self._choose_leaving()]
         coming = {*self._wanted.given, *(Entry(name, Kind.VALIDATOR) for name in self._wanted.elsewhere)}
         faults += self._place.faults(self._wanted.names, self.texts.keys(), coming)
+        faults += self._lost()
         faults += [*self._unwanted(), *self._shared()]
         if faults:
             raise FaultsError(DOING, faults)
@@ -203,6 +206,16 @@ class _State:
                     continue
                 self._known[entry.kind, text] = key
             self.keys[entry] = key
+
+    def _lost(self) -> Iterator[str]:
+        """Another key would make another node of one that others know, and that may have signed."""
+        for name in self._wanted.names:
+            for entry in self.entries(name):
+                if name in self._wanted.known and entry not in self.texts and entry not in self._wanted.given:
+                    yield (
+                        f"{self._place.describe(entry)}: it is gone, and {name} had one: bring it back (as a source), "
+                        "or start a new chain"
+                    )
 
     def _choose_leaving(self) -> Iterator[str]:
         for entry, old_id in self._wanted.replace.items():

@@ -56,6 +56,7 @@ SPEC: dict[str, dict[str, t.Any]] = {
         ],
         "required_by": {"validator_key_entry": "secret", "node_key_entry": "secret", "secret_namespace": "secret"},
     },
+    "known": {"type": "list", "elements": "str", "default": []},
     "seed": {"type": "str", "no_log": False},
     "insecure": {"type": "bool", "default": False},
     "regenerate": {
@@ -91,7 +92,7 @@ def request(params: dict[str, t.Any], names: Sequence[str], read: ReadSecret, fa
     given, elsewhere = _sources(params, names, read, faults)
     insecure = _derive(params, names, types, given, elsewhere, faults)
     replace = dict(_regenerate(params["regenerate"], names, faults))
-    return Request(Wanted(names, types, line, given, elsewhere, replace), insecure)
+    return Request(Wanted(names, types, line, given, elsewhere, replace, params["known"]), insecure)
 
 
 def _strange(option: str, name: str, names: Sequence[str]) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -36,6 +37,8 @@ _GROWTH = ("TriggeredScaleUp", "Nominated")
 #: So many nodes in trouble tell enough, and so much of their logs.
 MOST_LOGS, LOG_LINES, LOG_BYTES = 16, 200, 200_000
 LOG_TIMEOUT = (3.0, 5.0)
+#: Seconds for which steps on a network wait for an API server that is away.
+AWAY = 90.0
 
 
 def read(api: Api, network: str) -> Json:
@@ -69,7 +72,22 @@ def observe(api: Api, network: str, before: Observed | None = None) -> Observed:
         elif not (name == "namespace" and answer.status == 404):
             raise answer
     _ask_nodes(api, seen)
+    if before and seen.validators is None:
+        # A missed answer does not make the powers those of the genesis again.
+        seen.validators = before.validators
     return seen
+
+
+def observe_patiently(api: Api, network: str, before: Observed | None, sleep: float) -> Observed:
+    """One look, for which an API server that is away for a while is waited for."""
+    deadline = time.monotonic() + AWAY
+    while True:
+        try:
+            return observe(api, network, before)
+        except ClusterError as error:
+            if not error.passing or time.monotonic() > deadline:
+                raise
+        time.sleep(sleep)
 
 
 def _list(api: Api, doing: str, kind: str, network: str) -> Answer:

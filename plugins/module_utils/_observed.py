@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import digest
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_parts import whole
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import CONFIG
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import CONFIG, NODES
 
 Json = dict[str, t.Any]
 
@@ -93,6 +94,8 @@ class Row:
     node_id: str
     mode: str
     peers: tuple[str, ...]
+    #: Whom it asks for peers, where it finds them by exchange.
+    seeds: tuple[str, ...]
 
 
 def parse_time(text: str) -> datetime:
@@ -112,16 +115,28 @@ def parse_blocks(blockchain: Json) -> dict[int, Block]:
 def parse_rows(text: str) -> dict[str, Row]:
     rows = {}
     for line in text.splitlines():
-        name, moniker, node_id, mode, peers = line.split()[:5]  # then how peers are found otherwise
-        rows[name] = Row(name, moniker, node_id, mode, () if peers == "-" else tuple(peers.split(",")))
+        fields = line.split()
+        if not fields:
+            continue
+        if len(fields) < 5:
+            raise MintnetError(
+                f"reading the rows of the nodes in ConfigMap {NODES}: {line!r} is no row; delete the ConfigMap and run "
+                "create again"
+            )
+        name, moniker, node_id, mode, peers, seeds = [*fields, "-"][:6]  # then whom it does not tell others of
+        rows[name] = Row(name, moniker, node_id, mode, _names(peers), _names(seeds))
     return rows
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return () if text == "-" else tuple(text.split(","))
 
 
 def parts(data: Mapping[str, str]) -> dict[str, str]:
     """The hash of what each node reads at its start of tm-nodes: its row, and what it has otherwise than its group."""
     found = {}
     for line in data.get("nodes", "").splitlines():
-        name = line.split()[0]
+        name = line.partition(" ")[0]
         found[name] = hashlib.sha256(f"{line}\n{data.get(f'{name}.toml', '')}".encode()).hexdigest()
     return found
 

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 
 _SUFFIXES = {
     **{suffix: Decimal(1024) ** power for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)},
     **{suffix: Decimal(1000) ** power for power, suffix in enumerate(("k", "M", "G", "T", "P", "E"), 1)},
-    "m": Decimal(1) / 1000,
+    **{suffix: Decimal(1000) ** -power for power, suffix in enumerate(("m", "u", "n"), 1)},
 }
 
 
@@ -26,8 +27,9 @@ def quantity(text: str | int) -> Decimal:
 def times(text: str | int, count: int) -> str:
     """A quantity multiplied, written the way the API server writes it back."""
     value = quantity(text) * count
-    if str(text)[-1:].isdigit() or str(text).endswith("m"):
-        return str(int(value)) if value == int(value) else f"{int(value * 1000)}m"
+    if str(text)[-1:].isdigit() or str(text).endswith(("m", "u", "n")):
+        # Nothing finer than a thousandth can be asked for: the server rounds up, too.
+        return str(int(value)) if value == int(value) else f"{math.ceil(value * 1000)}m"
     suffixes = ("Ei", "Pi", "Ti", "Gi", "Mi", "Ki") if str(text).endswith("i") else ("E", "P", "T", "G", "M", "k")
     for suffix in suffixes:
         factor = _SUFFIXES[suffix]

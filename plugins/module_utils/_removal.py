@@ -113,14 +113,7 @@ def remove(api: Api, network: str, found: Found, timeout: float) -> None:
     """Delete it, and wait until nothing of it is there any more."""
     doing = f"removing the network {network}"
     deadline = time.monotonic() + timeout
-    # First what would make pods anew, then the pods, and the rest in one go.
-    for step in (
-        ["StatefulSet"],
-        ["Pod"],
-        [kind for kind in WHOLE if kind not in ("StatefulSet", "Pod")],
-        ["Namespace"],
-    ):
-        objects = [item for item in found.objects if item[0] in step]
+    for objects in _steps(found.objects):
         _each(api, network, objects, partial(_delete, api, doing, network))
     gone = [*found.objects, *(("PersistentVolume", name) for name in found.volumes)]
     while left := _left(api, doing, network, gone):
@@ -131,6 +124,21 @@ def remove(api: Api, network: str, found: Found, timeout: float) -> None:
                 "see what holds them (kubectl describe) and run it again"
             )
         time.sleep(SLEEP)
+
+
+def _steps(objects: Iterable[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+    """What goes at once, one step after the other: however far a run gets, nobody can sign twice afterwards.
+
+    What would make pods anew goes first, then the pods, then the data. As long as there are keys and a genesis, it is
+    known who has started: without their data these are not started again.
+    """
+    kinds = ["StatefulSet", "Pod", "PersistentVolumeClaim", "", "ConfigMap", "Namespace"]
+    steps: dict[str, list[tuple[str, str]]] = {kind: [] for kind in kinds}
+    for kind, name in objects:
+        steps["ConfigMap" if name == STARTED else kind if kind in kinds and kind != "ConfigMap" else ""].append(
+            (kind, name)
+        )
+    return list(steps.values())
 
 
 def _each(

@@ -14,7 +14,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KIN
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import is_stuck
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError, MintnetError
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import explain, observe
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import explain, observe_patiently
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import NODES
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import Observed
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._roll import (
@@ -52,6 +52,8 @@ class Roller:
         self.min_available = min_available
         self.tell = tell
         self.sleep = sleep
+        #: Nodes without which the chain stands still, and that may be replaced all the same.
+        self.may_halt: Collection[str] = ()
         self.replaced: list[str] = []
         self.changed = False
         self._seen: Observed | None = None
@@ -65,8 +67,18 @@ class Roller:
             unsettled = not all(group["revision"] for group in network["groups"]) or (
                 self.cause == PEERS and redialling(network["nodes"])
             )
-            if not unsettled or time.monotonic() > until:
+            if not unsettled:
                 break
+            if time.monotonic() > until:
+                if self.cause == PEERS:
+                    break
+                raise RollError(
+                    f"replacing nodes of the network {self.network}: the cluster has not taken notice of the newest "
+                    f"template for {SETTLE:g} s, so nobody knows which nodes are of an older revision",
+                    next="see whether kube-controller-manager runs (kubectl -n kube-system get pods), then run create "
+                    "again",
+                    network=network,
+                )
             time.sleep(self.sleep)
         if rows is not None and self._seen:
             others = [item for item in self._seen.config_maps if item["metadata"]["name"] != NODES]
@@ -80,6 +92,13 @@ class Roller:
         found = self.look()
         if found.faults:
             raise FaultsError(f"replacing nodes of the network {self.network}", found.faults)
+        unasked = [name for name in found.halting if name not in self.may_halt]
+        if unasked:
+            raise RollError(
+                f"replacing nodes of the network {self.network}: the chain would stand still while "
+                f"{', '.join(unasked)} restarts, which nobody has confirmed",
+                next="run create again, which asks",
+            )
         count = len(found.order)
         if count and self.cause == REVISION:
             # An evicted pod would come back with the newest template, whether that is sound or not.
@@ -107,6 +126,9 @@ class Roller:
                 )
             time.sleep(self.sleep)
             network = self._look()
+        if self.cause == REVISION and self._uid(name) and not node_of(network, name)["outdated"]:
+            self.replaced.append(name)  # by another run, meanwhile
+            return
         height, old = network["height"], self._uid(name)
         began = time.monotonic()
         if old:
@@ -120,7 +142,7 @@ class Roller:
     @staticmethod
     def _may_go(network: Json, name: str, halting: bool) -> bool:
         node = node_of(network, name)
-        if not node["answers"]:
+        if not node["answers"] and not node["ready"]:
             return True  # nothing is lost by what does not work
         return others_online(network, name) if halting else quorum_without(network, name) == 0
 
@@ -168,7 +190,7 @@ class Roller:
     # Requests
 
     def _look(self) -> Json:
-        self._seen = observe(self.api, self.network, self._seen)
+        self._seen = observe_patiently(self.api, self.network, self._seen, self.sleep)
         network = report(self._seen)
         if not network["exists"]:
             raise RollError(f"replacing nodes: {'; '.join(network['reasons'])}; create it first", network=network)
@@ -194,8 +216,13 @@ class Roller:
 
     def _limit_disruptions(self, *, closed: bool) -> None:
         doing = f"{'closing' if closed else 'opening'} the disruption budget of {self.network}"
-        budget = self.api.get(doing, "PodDisruptionBudget", self.network, BUDGET)
-        if budget is None:  # the user may not make one
+        try:
+            budget = self.api.get(doing, "PodDisruptionBudget", self.network, BUDGET)
+        except ClusterError as error:
+            if error.status != 403:
+                raise
+            budget = None
+        if budget is None:  # the user may not make one, or not even look
             return
         names: list[t.Any] = budget["spec"]["selector"]["matchExpressions"][0]["values"]
         wanted = len(names) if closed else self.min_available

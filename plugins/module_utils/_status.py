@@ -17,6 +17,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis impo
     workload_trouble,
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._faults import Chain, fault_of
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._go import nanoseconds
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._logs import remedy, telling
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
     GROUP_LABEL,
@@ -192,6 +193,9 @@ class _Report:
             text = data_of(self.seen.config_maps, group["settings"] or "").get("config.toml", "")
             if re.search(r"^create_empty_blocks *= *false", text, re.MULTILINE):
                 return False
+            interval = re.search(r'^create_empty_blocks_interval *= *"(.+)"', text, re.MULTILINE)
+            if interval and nanoseconds(interval[1]):
+                return False  # they may be hours apart
         return True
 
     # What the nodes say
@@ -221,7 +225,8 @@ class _Report:
             "height": answer.height if answer else None,
             "catching_up": answer.catching_up if answer else None,
             "peers": int(answer.net_info["n_peers"]) if answer else None,
-            "peers_expected": len(linked),
+            # Who finds peers by exchange has some, though nobody can say which.
+            "peers_expected": len(linked) or int(bool(row and row.seeds)),
             "peers_missing": missing,
             "dials": list(row.peers) if row else [],
             "block_id": block.id if block else None,
@@ -329,6 +334,11 @@ class _Report:
         if not seen.workloads:
             self._blame(f"no network runs in namespace {seen.network}", "make create makes one")
             return
+        if self.genesis is None:
+            self._blame(
+                "the genesis, ConfigMap tm-config, is gone",
+                "bring it back (every node tells it over RPC, at /genesis), or start a new chain with reset",
+            )
         if not self.expected:
             self.reasons.append("every node is scaled away: kubectl scale, or create with mintnet_confirm, starts them")
             return

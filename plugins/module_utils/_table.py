@@ -31,7 +31,7 @@ def _row(node: Json, compared: int) -> dict[str, str]:
         "power": str(node["power"]),
         "height": _known(node["height"]),
         "catching up": {True: "yes", False: "no", None: "-"}[node["catching_up"]],
-        "peers": f"{node['peers']} of {node['peers_expected']}" if answers else f"- of {node['peers_expected']}",
+        "peers": _peers(node["peers"] if answers else None, node["peers_expected"]),
         f"block{at}": _short(node["block_id"]),
         f"app hash{at}": _short(node["app_hash"]),
         "pod": node["pod"] if node["ready"] or node["pod"] != "Running" else "Running, not ready",
@@ -39,6 +39,10 @@ def _row(node: Json, compared: int) -> dict[str, str]:
         "age": duration(node["age"]),
         "reason": node["reason"],
     }
+
+
+def _peers(found: int | None, expected: int) -> str:
+    return str(found) if found is not None and found > expected else f"{_known(found)} of {expected}"
 
 
 def _known(value: int | None) -> str:

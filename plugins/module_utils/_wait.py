@@ -18,6 +18,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import G
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import Observed
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._rpc import RpcError, call, pod_proxy
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import heights, report, summary
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._tx import Clock
 
 #: A last block younger than this was made while we looked, so the heights rise.
 FRESH = 5.0
@@ -41,6 +42,22 @@ def grouped(reasons: Sequence[str]) -> list[str]:
         name, colon, rest = reason.partition(": ")
         names.setdefault(rest if colon else reason, []).extend([name] if colon else [])
     return [f"{', '.join(nodes)}: {reason}" if nodes else reason for reason, nodes in names.items()]
+
+
+def record_promoted(api: Api, network: str, node: str, height: int, clock: Clock) -> list[str]:
+    """Write down whom the block of this height gave a vote, which they have from the block after the next one on."""
+    transport = pod_proxy(api, network, node, reads=True)
+    try:
+        updates = call(transport, "block_results", height=str(height)).get("validator_updates")
+    except RpcError:  # it is known only later: the next run of create writes them down
+        return []
+    waiter = Waiter(api, network, lambda _text: None)
+    while updates:
+        found = report(observe(api, network))
+        if found["height"] >= height + 2 or not clock.wait():
+            waiter.record(found)
+            break
+    return waiter.recorded
 
 
 class Waiter:
@@ -161,10 +178,10 @@ class Waiter:
         if lowest > network["genesis"]["initial_height"] and (network["block_age"] or 0.0) < FRESH:
             return True
         if not network["empty_blocks"] and not self._sent:
-            self._send(network)
+            self.send(network)
         return False
 
-    def _send(self, network: Json) -> None:
+    def send(self, network: Json) -> None:
         """Without empty blocks a chain rests until somebody sends a transaction."""
         node = next(node["name"] for node in network["nodes"] if node["answers"])
         tx = base64.b64encode(f"mintnet={time.time_ns()}".encode()).decode()

@@ -73,6 +73,12 @@ faults:
   elements: str
   sample:
     - it has no default storage class
+notes:
+  description: What may keep nodes from running, and may yet come right, such as machines without room.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 not_verified:
   description: What the user may not look at.
   returned: success
@@ -116,7 +122,7 @@ def run(params: dict[str, t.Any], _check_mode: bool) -> dict[str, t.Any]:
         raise FaultsError(
             f"checking the cluster of context {params['context']}, on which nothing was changed", found.faults
         )
-    return {"changed": False, "version": found.version, "not_verified": found.not_verified}
+    return {"changed": False, "version": found.version, "notes": found.notes, "not_verified": found.not_verified}
 
 
 def main() -> None:

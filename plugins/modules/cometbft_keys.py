@@ -101,6 +101,13 @@ options:
             C(cometbft show-validator) prints.
           - No validator key is stored for this node.
         type: dict
+  known:
+    description:
+      - Nodes that had keys already, as nodes of a chain that lives had. A key of theirs that is gone is an error unless
+        it is brought with O(sources), because with another one they would be other nodes to the chain.
+    type: list
+    elements: str
+    default: []
   seed:
     description:
       - Makes all keys that are not brought from this text and the node's name, so that they are the same everywhere.

@@ -49,6 +49,13 @@ options:
   rows:
     description: In check mode, what the ConfigMap C(tm-nodes) would hold.
     type: dict
+  may_halt:
+    description:
+      - Nodes that may be replaced although the chain stands still while they are away, as RV(halting) of a check run
+        lists them. Without such a leave they are refused.
+    type: list
+    elements: str
+    default: []
   wait_timeout:
     description: How many seconds each node may take to be back and caught up.
     type: float

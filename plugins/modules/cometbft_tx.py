@@ -102,6 +102,14 @@ node:
   returned: always
   type: str
   sample: tm-0
+recorded:
+  description:
+    - Nodes to which the block gave a vote, and whose start was written down because of that, so that they are not
+      started again without what they have signed.
+  returned: when a block has it
+  type: list
+  elements: str
+  sample: []
 read:
   description: What O(query) gave on each node.
   returned: when O(query) is given, not in check mode
@@ -142,6 +150,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import ru
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._rpc import pod_proxy
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._tx import Clock, TxError, read, send
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._wait import record_promoted
 
 
 def _bytes(params: dict[str, t.Any]) -> bytes:
@@ -160,6 +169,7 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     api = Api(_cluster.connect(params["kubeconfig"], params["context"]))
     network, node, timeout = params["network"], params["node"], params["wait_timeout"]
     result = send(pod_proxy(api, network, node), node, tx, Clock(timeout))
+    result["recorded"] = record_promoted(api, network, node, result["height"], Clock(timeout))
     if params["query"]:
         nodes = [node] if params["read_on"] == "node" else running(api, network)
         clock = Clock(timeout)

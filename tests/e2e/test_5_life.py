@@ -234,6 +234,7 @@ def test_killed_pods_come_back(user: User, nodes: tuple[str, ...]) -> None:
 
 def test_power_cut_is_survived(user: User, clone: Path) -> None:
     """The machine and all that runs in it end at once; create brings everything back in one go."""
+    user.run("make tx TX='last=before the end'", clone)
     height = max(user.height(node) for node in NODES)
     began = time.monotonic()
     user.run(f"podman kill {CLUSTER}-1", user.home)
@@ -241,6 +242,7 @@ def test_power_cut_is_survived(user: User, clone: Path) -> None:
     print(f"power cut: create has ended after {time.monotonic() - began:.1f} s")
     assert user.agree() > height
     assert {node: user.read(node, "kept") for node in NODES} == dict.fromkeys(NODES, "through all")
+    assert {node: user.read(node, "last") for node in NODES} == dict.fromkeys(NODES, "before the end")
 
 
 def test_nobody_signed_twice(user: User) -> None:

@@ -88,6 +88,7 @@ def test_what_is_written_is_read(value: Any) -> None:
         ("[" * 100_000, "it is nested too deeply"),
         ('{"a": 0.12345678901234567890}', "the number 0.12345678901234567890 cannot be kept exactly"),
         ('{"a": 1e999}', "the number 1e999 cannot be kept exactly"),
+        ('{"a": 1e-9999999999999999999999}', "cannot be kept exactly"),
     ],
 )
 def test_what_could_be_misunderstood_is_refused(text: str, fault: str) -> None:

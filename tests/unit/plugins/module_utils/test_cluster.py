@@ -175,7 +175,10 @@ def certified(tmp_path: Path) -> tuple[Path, str, str]:
     return path, base64.b64encode(certificate).decode(), base64.b64encode(private).decode()
 
 
-def test_private_key_is_in_no_file_when_requests_are_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("trusts_anybody", [False, True])
+def test_private_key_is_in_no_file_when_requests_are_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusts_anybody: bool
+) -> None:
     """The key serves the connections all the same: this server wants to see the client's certificate."""
     pem, certificate, private = certified(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -191,7 +194,10 @@ def test_private_key_is_in_no_file_when_requests_are_sent(tmp_path: Path, monkey
         thread.start()
         try:
             document = config(f"https://127.0.0.1:{server.server_port}")
-            document["clusters"][0]["cluster"]["certificate-authority-data"] = certificate
+            trust = (
+                {"insecure-skip-tls-verify": True} if trusts_anybody else {"certificate-authority-data": certificate}
+            )
+            document["clusters"][0]["cluster"] |= trust
             document["users"][0]["user"] = {"client-certificate-data": certificate, "client-key-data": private}
             path = tmp_path / "kubeconfig"
             path.write_text(yaml.safe_dump(document), encoding="utf-8")

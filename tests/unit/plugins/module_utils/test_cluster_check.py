@@ -100,7 +100,13 @@ def test_every_fault_at_once(server: Server) -> None:
         "items": [{**MACHINE, "status": {"allocatable": {"cpu": "300m", "memory": "8Gi"}}}]
     }
     server.denied = {"create namespaces", "patch secrets", "create pods/proxy"}
-    assert check(server, WISH).faults == [
+    found = check(server, WISH)
+    assert found.notes == [
+        "its machines have no room for 4 nodes, unless more are added: ask for less with cometbft_resources, or add "
+        "machines (a node asks for 0.1 CPU and 64Mi of memory, the largest machine has 0.3 and 8192Mi); then run "
+        "create again"
+    ]
+    assert found.faults == [
         "it runs Kubernetes v1.31.9, and networks need 1.32 or newer; upgrade it",
         "there is no namespace net, and the user may not make it: ask for it, or name one that exists in "
         "cometbft_network",
@@ -108,8 +114,6 @@ def test_every_fault_at_once(server: Server) -> None:
         "allows it",
         "it has no default storage class: name one in cometbft_storage_class (there are slow), or set "
         "cometbft_ephemeral for a network that may lose its data",
-        "it has no room for 4 nodes: ask for less with cometbft_resources, or add machines (a node asks for 0.1 CPU "
-        "and 64Mi of memory, the largest machine has 0.3 and 8192Mi); then run create again",
     ]
 
 
@@ -131,7 +135,10 @@ def test_storage(server: Server, change: Json, faults: list[str]) -> None:
 @pytest.mark.parametrize("spec", [{"unschedulable": True}, {"taints": [{"key": "a", "effect": "NoSchedule"}]}])
 def test_no_machine_takes_pods(server: Server, spec: Json) -> None:
     server.objects["/api/v1/nodes"] = {"items": [{**MACHINE, "spec": spec}]}
-    assert check(server, WISH).faults == ["no machine of it takes pods: all are cordoned or tainted"]
+    found = check(server, WISH)
+    assert (found.faults, found.notes) == ([], ["no machine takes pods now: all are cordoned or tainted"])
+    server.objects["/api/v1/namespaces/net/pods"] = {"items": [{}] * 4}
+    assert check(server, WISH).notes == []
 
 
 @pytest.mark.parametrize(

@@ -256,6 +256,24 @@ def test_plan_only_reads(api: Secrets) -> None:
     assert (api.calls, api.secrets) == (["get"], {})
 
 
+KNOWN = "it is gone, and tm-1 had one: bring it back"
+
+
+def test_lost_key_of_a_known_node_is_not_made_anew(api: Secrets) -> None:
+    ensure(secret(api), ["tm-0", "tm-1"], dry_run=False)
+    kept = dict(stored(api, "tm-keys"))
+    lost = stored(api, "tm-keys").pop("tm-1.priv_validator_key.json")
+    for dry_run in (True, False):
+        with pytest.raises(FaultsError, match=f"tm-1.priv_validator_key.json: {KNOWN}"):
+            ensure(secret(api), ["tm-0", "tm-1", "tm-2"], dry_run=dry_run, known=["tm-0", "tm-1", "tm-9"])
+    assert stored(api, "tm-keys").keys() == kept.keys() - {"tm-1.priv_validator_key.json"}
+    text = base64.b64decode(lost).decode()
+    given = {Entry("tm-1", Kind.VALIDATOR): Kind.VALIDATOR.read_private(text)}
+    outcome = ensure(secret(api), ["tm-0", "tm-1", "tm-2"], dry_run=False, known=["tm-0", "tm-1"], given=given)
+    assert outcome.made == ["tm-1", "tm-2"]
+    assert kept.items() <= stored(api, "tm-keys").items()
+
+
 @pytest.mark.parametrize("exists", [False, True])
 def test_quicker_run_wins(api: Secrets, exists: bool) -> None:
     """Whether the Secret was made meanwhile, or another node or the same one was added to it."""
@@ -498,6 +516,7 @@ def sources(api: Secrets, **source: Any) -> tuple[Wanted, list[str]]:
         "seed": None,
         "insecure": False,
         "regenerate": [],
+        "known": [],
     }
     faults: list[str] = []
     params = {**unsaid, "namespace": "net", "sources": [given]}

@@ -182,6 +182,7 @@ def test_any_request(source: dict[str, Any], types: dict[str, Any], version: str
         "seed": None,
         "insecure": False,
         "regenerate": [{"node": source["node"], "address": version, "node_id": kind}],
+        "known": [],
     }
     faults: list[str] = []
     _key_sources.request(params, ["a"], lambda _namespace, _name: {"x": None}, faults)

@@ -173,13 +173,49 @@ def test_full_nodes_leave_only_when_confirmed() -> None:
 
 def test_a_promoted_node_does_not_leave_even_when_confirmed() -> None:
     network = live(replicas=5, nodes=5)
-    network["nodes"].append({"name": "tm-4", "power": 20, "answers": True})
+    network["nodes"].append({"name": "tm-4", "power": 20, "answers": True, "reason": ""})
     network["power"]["total"] = 60
     assert faults(network, confirmed=True) == [
         "tm-4 holds 20 of 60 power: take its power away with a transaction of the app before it leaves"
     ]
-    network["nodes"][-1].update(power=0)
+    network["nodes"][-1].update(power=0, answers=False)
+    assert faults(network, confirmed=True) == [
+        "tm-4 does not answer, and 20 of 60 power belong to no node that does: have it running before it leaves, so "
+        "that it is known whether it votes"
+    ]
+    network["power"]["total"] = 40
     assert faults(network, confirmed=True) == []
+    network["nodes"][-1].update(power=20, reason="scaled away")
+    assert faults(network, confirmed=True) == []
+
+
+def test_genesis_that_is_gone_is_not_made_anew() -> None:
+    network = live()
+    network["genesis"] = None
+    (fault,) = faults(network)
+    assert fault.startswith("its genesis, the ConfigMap tm-config, is gone: bring it back")
+    network["groups"] = []
+    assert faults(network) == []
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "differs"),
+    [
+        ({"evidence": {"max_age_duration": "48h"}}, False),
+        ({"evidence": {"max_age_duration": 172800000000000}}, False),
+        ({"block": {"max_bytes": "1000"}}, True),
+        ({"evidence": {"max_age_duration": "47h"}}, True),
+    ],
+)
+def test_consensus_parameters_are_compared_by_what_they_mean(asked_for: Json, differs: bool) -> None:
+    network = live()
+    network["genesis"]["consensus_params"] = {
+        "block": {"max_bytes": "55600190"},
+        "evidence": {"max_age_duration": "172800000000000"},
+    }
+    assert bool(faults(network, consensus_params=asked_for)) == differs
+    network["genesis"]["consensus_params"] = {}
+    assert bool(faults(network, consensus_params=asked_for)) == differs
 
 
 @pytest.mark.parametrize(
@@ -216,6 +252,8 @@ def test_how_many_validators_must_stay(powers: list[int], stay: int) -> None:
         ("1Gi", 3, "3Gi"),
         ("500M", 2, "1G"),
         ("128974848", 2, "257949696"),
+        ("50000u", 8, "400m"),
+        ("500000000n", 3, "1500m"),
     ],
 )
 def test_quantities(text: str, count: int, product: str) -> None:

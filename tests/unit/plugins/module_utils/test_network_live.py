@@ -16,12 +16,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _wait
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _live, _wait
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, Api
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError, connect
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import observe, read, running
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._rpc import RpcError, batch, call, pod_proxy
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._wait import NotReady, Waiter
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._tx import Clock
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._wait import NotReady, Waiter, record_promoted
 
 Json = dict[str, Any]
 RECORDED = json.loads((Path(__file__).parents[2] / "fixtures/network/running.json").read_text(encoding="utf-8"))
@@ -233,6 +234,16 @@ def test_a_connection_that_ends_is_no_verdict_on_a_node(api: Api, recorded: Reco
     assert read(api, "mintnet")["healthy"]
 
 
+def test_powers_that_are_known_stay_when_nobody_tells_them(
+    api: Api, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = observe(api, "mintnet")
+    assert first.validators
+    monkeypatch.setattr(_live, "_validators", lambda _transport: None)
+    assert observe(api, "mintnet", first).validators == first.validators
+    assert observe(api, "mintnet").validators is None
+
+
 def test_what_may_change_something_is_not_sent_again(api: Api, recorded: Recorded) -> None:
     recorded.hung_up.add("tm-3")
     with pytest.raises(ClusterError):
@@ -272,6 +283,23 @@ def test_no_namespace(api: Api, recorded: Recorded) -> None:
 
 
 # Waiting
+
+
+@pytest.mark.parametrize(("updates", "names"), [(None, []), ([{"power": "10"}], ["tm-0", "tm-1", "tm-2", "tm-3"])])
+def test_who_is_given_a_vote_is_recorded(
+    api: Api, recorded: Recorded, monkeypatch: pytest.MonkeyPatch, updates: Any, names: list[str]
+) -> None:
+    (started,) = [item for item in recorded.data["ConfigMap"] if item["metadata"]["name"] == "tm-started"]
+    started["data"] = {}
+    asked: list[str] = []
+
+    def results(_transport: Any, method: str, **arguments: str) -> Json:
+        asked.append(f"{method} {arguments['height']}")
+        return {"validator_updates": updates}
+
+    monkeypatch.setattr(_wait, "call", results)
+    assert record_promoted(api, "mintnet", "tm-0", 150, Clock(0.1)) == names
+    assert asked == ["block_results 150"]
 
 
 def wait(api: Api, timeout: float = 0.5) -> tuple[Waiter, Json, list[str]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._logs import telling
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import (
     Block,
@@ -471,6 +472,39 @@ def test_times_have_nine_digits_of_a_second() -> None:
 )
 def test_telling_lines(log: str, said: str) -> None:
     assert " | ".join(telling(log)) == said
+
+
+def test_genesis_that_is_gone_is_told(seen: Observed) -> None:
+    seen.config_maps = [item for item in seen.config_maps if item["metadata"]["name"] != "tm-config"]
+    network = report(seen)
+    assert not network["healthy"]
+    assert "the genesis, ConfigMap tm-config, is gone" in network["reasons"]
+
+
+def test_rows_that_are_damaged_are_named() -> None:
+    assert list(parse_rows("tm-0 tm-0 aa full -\n\ntm-1 tm-1 bb full tm-0 tm-2 -\n")) == ["tm-0", "tm-1"]
+    with pytest.raises(MintnetError, match="'tm-0 aa' is no row"):
+        parse_rows("tm-0 aa\n")
+
+
+def test_node_that_finds_peers_by_exchange_has_some(seen: Observed) -> None:
+    (nodes,) = [item for item in seen.config_maps if item["metadata"]["name"] == "tm-nodes"]
+    rows = parse_rows(nodes["data"]["nodes"]).values()
+    nodes["data"]["nodes"] = "".join(f"{row.name} {row.name} {row.node_id} full - tm-0 -\n" for row in rows)
+    assert report(seen)["healthy"]
+    seen.answers["tm-1"] = changed(answer_of(seen, "tm-1"), lambda _status, net: net.update(peers=[], n_peers="0"))
+    assert report(seen)["reasons"] == ["tm-1: no peers, of 1"]
+
+
+@pytest.mark.parametrize(("line", "rests"), [("10m0s", True), ("0s", False)])
+def test_chain_whose_empty_blocks_are_far_apart_is_not_late(seen: Observed, line: str, rests: bool) -> None:
+    for item in seen.config_maps:
+        if item["metadata"]["name"].startswith("tm-settings"):
+            item["data"]["config.toml"] = f'create_empty_blocks = true\ncreate_empty_blocks_interval = "{line}"\n'
+    seen.now += timedelta(minutes=5)
+    network = report(seen)
+    assert network["healthy"] == rests
+    assert network["empty_blocks"] != rests
 
 
 def test_node_that_has_read_other_settings_of_its_own_is_outdated(seen: Observed) -> None:

@@ -128,6 +128,11 @@ def test_makers_go_before_what_they_make(server: Server) -> None:
     assert order[:3] == ["tm", "tm-0", "tm-1"]
     assert order[-1] == "net"
     assert dict(server.deleted)["tm"] == {"propagationPolicy": "Background"}
+    # Whoever has keys and no data must be known to have started.
+    data = [order.index(name) for name in ("data-tm-0", "data-tm-1")]
+    keys = [order.index(name) for name in ("tm-keys", "tm-config")]
+    assert max(data) < min(keys)
+    assert order[-2] == "tm-started"
 
 
 @pytest.mark.parametrize("keep_keys", [False, True])

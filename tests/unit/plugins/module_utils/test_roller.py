@@ -7,12 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _recover, _roller
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _live, _recover, _roller
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._recover import RecoverError, Recovery, needed
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._roll import PEERS, REVISION
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._roller import Roller, RollError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._wait import Waiter
 
 Json = dict[str, Any]
 
@@ -28,6 +29,7 @@ class Played:
         self.lost: set[str] = set()
         self.missing: dict[str, list[str]] = {}
         self.started = dict.fromkeys(self.nodes, "5a")
+        self.revision = "new"
         self.height = 100
         self.budget: Json | None = {
             "spec": {
@@ -66,6 +68,7 @@ class Played:
                 "reason": "" if node["answers"] else "the image of tm cannot be pulled",
                 "state_lost": name in self.lost,
                 "pod": "Running",
+                "ready": node["answers"] or node.get("ready", False),
             }
             for name, node in self.nodes.items()
         ]
@@ -74,7 +77,8 @@ class Played:
             "exists": True,
             "height": self.height,
             "nodes": nodes,
-            "groups": [{"name": "tm", "ephemeral": False, "revision": "new", "outdated": []}],
+            "groups": [{"name": "tm", "ephemeral": False, "revision": self.revision, "outdated": []}],
+            "empty_blocks": True,
             "genesis": {"sha256": "5a", "initial_height": 1},
             "started": seen.started if seen else {},
             "power": self.power,
@@ -125,12 +129,13 @@ class Played:
 @pytest.fixture
 def played(monkeypatch: pytest.MonkeyPatch) -> Played:
     found = Played()
+    monkeypatch.setattr(_live, "observe", found.observe)
     for module in (_roller, _recover):
-        monkeypatch.setattr(module, "observe", found.observe)
         monkeypatch.setattr(module, "report", found.report)
     monkeypatch.setattr(_roller, "explain", lambda _api, seen: found.report(seen))
     monkeypatch.setattr(_roller, "SETTLE", 0.05)
     monkeypatch.setattr(_roller, "PATIENCE", 0.05)
+    monkeypatch.setattr(_recover, "PATIENCE", 0.05)
     return found
 
 
@@ -194,13 +199,59 @@ def test_no_node_goes_while_the_quorum_needs_it(played: Played) -> None:
 def test_three_validators_are_replaced_although_the_chain_halts(played: Played) -> None:
     del played.nodes["tm-3"]
     rolling = roller(played)
-    assert rolling.look().halting == ["tm-2", "tm-1", "tm-0"]
+    halting = rolling.look().halting
+    assert halting == ["tm-2", "tm-1", "tm-0"]
+    with pytest.raises(RollError, match="stand still while tm-2, tm-1, tm-0 restarts, which nobody has confirmed"):
+        rolling.roll(5)
+    assert (played.deleted, played.budgets) == ([], [])
+    rolling.may_halt = halting
     rolling.roll(5)
     assert rolling.replaced == ["tm-2", "tm-1", "tm-0"]
 
 
-def test_budget_that_the_user_may_not_make_is_no_hindrance(played: Played) -> None:
-    played.budget = None
+def test_template_that_the_cluster_has_not_seen_is_no_nothing_to_do(played: Played) -> None:
+    played.revision = ""
+    with pytest.raises(RollError, match="has not taken notice of the newest template"):
+        roller(played).roll(5)
+    assert played.deleted == []
+
+
+def test_node_that_missed_one_question_is_not_taken_for_dead(played: Played) -> None:
+    """Its readiness says that it votes, and the quorum needs it."""
+    played.nodes["tm-3"].update(answers=False, ready=True)
+    played.nodes["tm-2"].update(answers=False, outdated=False)
+    with pytest.raises(RollError, match="power short"):
+        roller(played).roll(0.02)
+    assert played.deleted == []
+
+
+def test_node_that_another_run_replaces_is_left_alone(played: Played) -> None:
+    rolling = roller(played)
+    looks = 0
+    report = played.report
+
+    def later(seen: Any) -> Json:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            played.nodes["tm-3"].update(uid="theirs", outdated=False)
+        return report(seen)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_roller, "report", later)
+        rolling.roll(5)
+    assert played.deleted == ["tm-2", "tm-1", "tm-0"]
+
+
+@pytest.mark.parametrize("status", [404, 403])
+def test_budget_that_the_user_may_not_make_is_no_hindrance(
+    played: Played, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    def get(*_args: Any) -> None:
+        if status == 403:
+            raise ClusterError("forbidden", 403)
+
+    monkeypatch.setattr(played, "get", get)
     roller(played).roll(5)
     assert played.deleted == ["tm-3", "tm-2", "tm-1", "tm-0"]
 
@@ -249,10 +300,53 @@ def test_it_votes_again_behind_whatever_it_may_have_signed(played: Played) -> No
     recovery = lose(played)
     height = played.height + 1
     recovery.recover(5)
-    assert played.merged[0] == {"data": {"tm-3": f"5a {height + 2}"}}
+    assert played.merged[0] == {"data": {"tm-3": f"5a {height + 3}"}}
     assert played.deleted == ["tm-3"]
     # It has a state now, and may not start without one again.
     assert played.merged[-1]["data"]["tm-3"] == "5a"
+
+
+def test_permission_that_a_killed_run_left_is_closed(played: Played) -> None:
+    played.started["tm-3"] = "5a 103"
+    recovery = Recovery(played, "mintnet", "tm-3", [].append, sleep=0.001)  # type: ignore[arg-type]
+    assert recovery.close(recovery.look())
+    assert played.started["tm-3"] == "5a"
+    recovery = Recovery(played, "mintnet", "tm-3", [].append, sleep=0.001)  # type: ignore[arg-type]
+    assert not recovery.close(recovery.look())
+
+
+def test_chain_that_rests_is_given_a_transaction(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without empty blocks no height comes by itself."""
+    sent: list[int] = []
+    report = played.report
+
+    def resting(seen: Any) -> Json:
+        played.height -= not sent or sent[-1] != played.height
+        return {**report(seen), "empty_blocks": False}
+
+    monkeypatch.setattr(_recover, "report", resting)
+    monkeypatch.setattr(Waiter, "send", lambda _self, network: sent.append(network["height"]))
+    lose(played).recover(5)
+    assert len(sent) >= 3
+
+
+def test_api_server_that_is_away_for_a_while_is_waited_for(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([ClusterError("no answer"), ClusterError("etcd", 500), None, ClusterError("busy", 503)])
+
+    def observe(*args: Any) -> Any:
+        error = next(answers, None)
+        if error:
+            raise error
+        return played.observe(*args)
+
+    monkeypatch.setattr(_live, "observe", observe)
+    rolling = roller(played)
+    rolling.roll(5)
+    assert rolling.replaced == ["tm-3", "tm-2", "tm-1", "tm-0"]
+    monkeypatch.setattr(_live, "AWAY", 0.01)
+    monkeypatch.setattr(_live, "observe", lambda *_: (_ for _ in ()).throw(ClusterError("no answer")))
+    with pytest.raises(ClusterError, match="no answer"):
+        roller(played).roll(5)
 
 
 def test_a_chain_that_needs_it_is_left_alone(played: Played) -> None:
