@@ -57,6 +57,43 @@ def test_what_would_destroy_the_chain_is_refused(user: User, clone: Path, wish: 
     assert (user.objects(), user.pods(), genesis(user)) == before
 
 
+def test_lost_key_is_not_made_anew(user: User, clone: Path) -> None:
+    """Another key would make another validator of it, at its next restart."""
+    keys = user.get("secret tm-keys")["data"]
+    lost = {"tm-2.priv_validator_key.json": keys["tm-2.priv_validator_key.json"]}
+
+    def patch(data: dict[str, Any]) -> None:
+        file = user.home / "patch.json"
+        file.touch(mode=0o600)
+        file.write_text(json.dumps({"data": data}), encoding="utf-8")
+        user.kubectl(f"-n {NETWORK} patch secret tm-keys --patch-file={file}")
+        file.unlink()
+
+    patch(dict.fromkeys(lost))
+    try:
+        run = user.run("make create", clone, code=1)
+        assert "tm-2.priv_validator_key.json: it is gone, and tm-2 had one: bring it back" in run.output
+        assert user.get("secret tm-keys")["data"].keys() == keys.keys() - lost.keys()
+    finally:
+        patch(lost)
+    assert user.run("make create", clone).changed == 0
+
+
+def test_lost_genesis_is_not_made_anew(user: User, clone: Path) -> None:
+    found = user.get("configmap tm-config")
+    kept = {name: found["metadata"][name] for name in ("name", "namespace", "labels")}
+    file = user.home / "tm-config.json"
+    file.write_text(json.dumps({**found, "metadata": kept}), encoding="utf-8")
+    user.kubectl(f"-n {NETWORK} delete configmap tm-config")
+    try:
+        assert "its genesis, the ConfigMap tm-config, is gone" in user.run("make create", clone, code=1).output
+        assert "the genesis, ConfigMap tm-config, is gone" in user.run("make status", clone, code=1).output
+        assert "tm-config" not in user.kubectl(f"-n {NETWORK} get configmaps -o name").output
+    finally:
+        user.kubectl(f"create -f {file}")
+    assert user.run("make create", clone).changed == 0
+
+
 def test_growth_restarts_nobody(user: User, clone: Path) -> None:
     before = user.pods()
     arguments = "ARGS='-e cometbft_nodes=7 -e cometbft_validators=4'"

@@ -213,6 +213,18 @@ def test_full_node_that_lost_its_volume_heals(user: User, clone: Path) -> None:
     lose(user, "tm-4")
     user.wait("tm-4 has caught up", lambda: user.height("tm-4") >= user.height("tm-0") - 1)
     assert user.read("tm-4", "kept") == "through all"
+
+
+def test_node_that_a_transaction_gives_a_vote_is_recorded(user: User, clone: Path) -> None:
+    """From then on its lost volume would not be nothing."""
+    key = user.rpc("tm-4", "status")["validator_info"]["pub_key"]["value"]
+    assert "tm-4" not in user.get("configmap tm-started")["data"]
+    user.run(f"make tx TX='val=ed25519!{key}!1'", clone)
+    assert "tm-4" in user.get("configmap tm-started")["data"]
+    run = user.run(f"make create CONFIRM=yes ARGS='{FAST}'", clone, code=1)
+    assert "tm-4 holds 1 of 41 power: take its power away" in run.output
+    user.run(f"make tx TX='val=ed25519!{key}!0'", clone)
+    user.wait("tm-4 has no vote", lambda: len(user.rpc("tm-0", "validators")["validators"]) == 4)
     user.run(f"make create CONFIRM=yes ARGS='{FAST}'", clone)
     user.wait("tm-4 has ended", lambda: user.nodes() == NODES)
 
