@@ -17,7 +17,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import n
 PROVIDERS = ("existing", "kubeadm")
 DOING = "Choosing the cluster"
 QUICK = "about 1 min"
-BUILD = "about 12 min once"
+BUILD = "about 20 min once"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -95,7 +95,7 @@ ansible_facts:
           description: How long it takes, in words.
           type: str
           returned: success
-          sample: about 12 min once
+          sample: about 20 min once
         cluster:
           description: Name of the cluster.
           type: str

@@ -101,7 +101,7 @@ class User:
         """The Python under which these tests run, without their virtual environment."""
         return str(Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}")
 
-    def run(self, command: str, place: Path, *, code: int | None = 0, timeout: float = 1500, **environment: str) -> Run:
+    def run(self, command: str, place: Path, *, code: int | None = 0, timeout: float = 3600, **environment: str) -> Run:
         """Runs a command without a terminal; `code` is what it should end with, None for any."""
         began = time.monotonic()
         process = subprocess.run(

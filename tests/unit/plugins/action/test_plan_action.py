@@ -25,7 +25,7 @@ def test_plan_is_a_fact(act: Act, tmp_path: Path) -> None:
             "provider": "kubeadm",
             "local": False,
             "reason": "no context named, machines listed: built from source",
-            "minutes": "about 12 min once",
+            "minutes": "about 20 min once",
             "cluster": "mintnet",
             "kubeconfig": str(tmp_path / "config"),
             "context": "mintnet",

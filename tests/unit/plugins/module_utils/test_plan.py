@@ -43,7 +43,7 @@ USED = Record(provider="existing", context="work", kubeconfig="/home/second", lo
                 "provider": "kubeadm",
                 "local": True,
                 "reason": "no context named, no machines listed: built from source",
-                "minutes": "about 12 min once",
+                "minutes": "about 20 min once",
                 "kubeconfig": "/home/.kube/config",
                 "context": "mintnet",
                 "exists": False,
