@@ -192,8 +192,8 @@ class Sources:
         names = []
         for one in offer.artifacts:
             where = place(one.name, self.table[one.name], one.platform)
-            pinned = one.download.sha256 or sums.get(where) if one.download else None
-            if where in sums and sums[where] != pinned:
+            pinned = one.download.sha256 if one.download else ""
+            if sums.get(where, pinned) != pinned:
                 names.append(one.name)
         if not names:
             return ""
