@@ -34,7 +34,7 @@ def _lines(needs: Sequence[Need], elsewhere: Mapping[str, Sequence[str]]) -> Ite
         if not need["url"]:
             yield f"{need['kind']} {need['name']} {need['version']} {need['os']}-{need['arch']}"
     for kind, names in elsewhere.items():
-        yield f"# {kind}, which no mirror holds"
+        yield f"# in no mirror: {kind}"
         yield from names
 
 

@@ -24,16 +24,10 @@ options:
     type: list
     elements: dict
     required: true
-  python:
-    description: Python packages that the controller needs.
-    type: list
-    elements: str
-    default: []
-  debian:
-    description: Debian packages that machines need.
-    type: list
-    elements: str
-    default: []
+  elsewhere:
+    description: Packages that no mirror holds, as lists by what they are for. They are told beside the rest.
+    type: dict
+    default: {}
   path:
     description: Folder that is filled. It is made when it is missing.
     type: path
@@ -101,8 +95,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import 
 SPEC: dict[str, t.Any] = {
     "argument_spec": {
         "needs": {"type": "list", "elements": "dict", "required": True},
-        "python": {"type": "list", "elements": "str", "default": []},
-        "debian": {"type": "list", "elements": "str", "default": []},
+        "elsewhere": {"type": "dict", "default": {}},
         "path": {"type": "path"},
         "artifacts": {"type": "dict", "default": {}},
     },
@@ -110,8 +103,7 @@ SPEC: dict[str, t.Any] = {
 
 
 def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    elsewhere = {"Python packages": params["python"], "Debian packages": params["debian"]}
-    listing = _mirror.listing(params["needs"], elsewhere)
+    listing = _mirror.listing(params["needs"], params["elsewhere"])
     if params["path"] is None:
         return {"changed": False, "listing": listing, "copied": []}
     folder = Path.cwd() / params["path"]
@@ -127,7 +119,7 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     told = [f"{len(files)} files in {folder}, {len(copied)} of them {'would be new' if check_mode else 'new'}"]
     if sha256:
         told.append(f"artifacts_mirror_sha256: {sha256}")
-    told += [f"not in it: {kind} {', '.join(names)}" for kind, names in elsewhere.items() if names]
+    told += [f"not in it: {', '.join(names)} ({kind})" for kind, names in params["elsewhere"].items()]
     return {"changed": bool(copied), "listing": listing, "copied": copied, "sha256": sha256, "told": told}
 
 

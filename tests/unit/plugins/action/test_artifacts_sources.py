@@ -330,7 +330,7 @@ def test_filling_a_mirror(act: Act, arguments: Args, tmp_path: Path, web: t.Any)
     folder = tmp_path / "www"
     had = act("artifacts", {**arguments, "source": "release"})
     asked = {"needs": had["needs"], "artifacts": had["ansible_facts"]["mintnet_artifacts"], "path": str(folder)}
-    asked |= {"python": ["ansible==1"], "debian": ["runc"]}
+    asked |= {"elsewhere": {"Python packages": ["ansible==1", "pynacl==2"]}}
     planned = act("artifacts_mirror", asked, check=True)
     assert (planned["changed"], planned["sha256"]) == (True, "")
     assert not folder.exists()
@@ -348,8 +348,7 @@ def test_filling_a_mirror(act: Act, arguments: Args, tmp_path: Path, web: t.Any)
     assert first["told"] == [
         f"3 files in {folder}, 3 of them new",
         f"artifacts_mirror_sha256: {first['sha256']}",
-        "not in it: Python packages ansible==1",
-        "not in it: Debian packages runc",
+        "not in it: ansible==1, pynacl==2 (Python packages)",
     ]
 
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
@@ -380,7 +379,10 @@ def test_a_cache_that_has_rotted_fills_no_mirror(act: Act, arguments: Args, tmp_
 
 def test_the_list(act: Act, arguments: Args, web: t.Any) -> None:
     needs = act("artifacts", arguments, check=True)["needs"]
-    result = act("artifacts_mirror", {"needs": needs, "python": ["ansible==1"], "debian": ["runc"]})
+    result = act(
+        "artifacts_mirror",
+        {"needs": needs, "elsewhere": {"Python packages": ["ansible==1"], "Debian packages": ["runc"]}},
+    )
     assert not result["changed"]
     assert result["listing"].splitlines() == [
         "# files of upstream: SHA-256, or where upstream publishes it, and URL",
@@ -390,9 +392,9 @@ def test_the_list(act: Act, arguments: Args, web: t.Any) -> None:
         "registry.example.com/image:v1",
         "# built from source, where a mirror has no archive of it",
         "image image 1 linux-arm64",
-        "# Python packages, which no mirror holds",
+        "# in no mirror: Python packages",
         "ansible==1",
-        "# Debian packages, which no mirror holds",
+        "# in no mirror: Debian packages",
         "runc",
     ]
     assert web.requests == []

@@ -52,6 +52,10 @@ def test_what_upstream_publishes() -> None:
     """Every row says it, but for the one that nobody else makes; each sum is of a file that is still in the table."""
     _releases, table, _builds = tables()
     assert [name for name, row in table.items() if "release" not in row] == ["machine"]
+    own = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
+    assert {name for name, row in table.items() if row.get("release", {}).get("sha256")} == set(
+        own["_artifacts_sha256"]
+    )
     pinned = set()
     for name, row in table.items():
         upstream = [
@@ -97,15 +101,23 @@ def test_upstream_does_not_change_what_is_built(tmp_path: Path) -> None:
 
 
 def test_packages_that_no_mirror_holds() -> None:
-    """The list says what the roles for machines install."""
+    """The list says what the roles install."""
+
+    def installed(*roles: str) -> set[str]:
+        texts = [
+            file.read_text(encoding="utf-8")
+            for role in roles
+            for file in [*(ROLE.parent / role / "tasks").glob("*.yml"), *(ROLE.parent / role / "vars").glob("*.yml")]
+        ]
+        lists = re.findall(r"(?:mintnet_packages: |_kubeadm_packages: >-\s+{{ )\[([^]]+)\]", "".join(texts))
+        return set(re.findall(r"[\w.-]+", " ".join(lists)))
+
     own = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
-    installed = set()
-    for role in ("containerd", "cni", "kubeadm"):
-        for file in [*(ROLE.parent / role / "tasks").glob("*.yml"), ROLE.parent / role / "vars" / "main.yml"]:
-            text = file.read_text(encoding="utf-8")
-            for found in re.findall(r"(?:mintnet_packages: |_kubeadm_packages: >-\s+{{ )\[([^]]+)\]", text):
-                installed.update(re.findall(r"[\w.-]+", found))
-    assert set(own["_artifacts_debian"]) == installed
+    host = yaml.safe_load((ROLE.parent / "machines" / "vars" / "Linux.yml").read_text(encoding="utf-8"))
+    _python, machine, local, source = own["_artifacts_elsewhere"].values()
+    assert set(machine) == installed("containerd", "cni", "kubeadm")
+    assert set(local) == set(host["_machines_commands"].values())
+    assert set(source) == installed("artifacts")
 
 
 def test_each_line_of_cometbft_is_made_alone(tmp_path: Path) -> None:
