@@ -9,10 +9,11 @@ module: artifacts
 short_description: Download or build the binaries, archives, images and file systems of a table
 version_added: 1.0.0
 description:
-  - Makes sure that a cache on the controller has every artifact of a table, and downloads or builds those that are missing.
+  - Makes sure that a cache on the controller has every artifact of a table. Those that are missing are downloaded or
+    built.
   - What is built comes from Go modules, whose sums are pinned beside them, and from Debian packages.
     Images are put together without a daemon.
-  - What is downloaded is continued where an earlier run was cut off, and compared with its SHA-256 before it is put in place.
+  - A download goes on where an earlier run was cut off, and is compared with its SHA-256 before it is put in place.
   - Parts that do not depend on one another are made side by side, and how far it is is told while it runs.
   - What an artifact is made of is its key in the cache, so nothing is made twice and nothing old is taken for new.
     An interrupted run continues where it was; two runs at once do not disturb each other.
@@ -58,8 +59,8 @@ options:
     description:
       - Where the artifacts come from. What a source does not have is built as with V(source).
       - V(release) downloads what upstream publishes, V(mirror) what O(mirror_url) has.
-      - V(auto) takes V(mirror) where O(mirror_url) is set, else V(release), and V(source) where a host does not answer within seconds.
-        Where the cache has all of one source, nobody is asked.
+      - V(auto) takes V(mirror) where O(mirror_url) is set, else V(release), and V(source) where a host does not answer
+        within seconds. Where the cache has all of one source, nobody is asked.
     type: str
     choices: [auto, release, mirror, source]
     default: source
