@@ -27,6 +27,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import 
 SOURCES = ("auto", "release", "mirror", "source")
 #: The file of a mirror that has the sums of all its files.
 SUMS = "SHA256SUMS"
+DOING = "Reading the sums of the mirror"
 #: The variable that says which of these files is meant.
 PIN = "artifacts_mirror_sha256"
 
@@ -131,7 +132,7 @@ class Sources:
                 return built
             causes = self.obstacles(offer)
         except MintnetError as error:
-            causes = str(error)
+            causes = str(error).removeprefix(f"{DOING}: ")
         return self.offer("source", check, f"the {first} cannot be had: {causes}") if causes else offer
 
     def offer(self, source: str, check: bool, reason: str = "") -> Offer:
@@ -160,11 +161,12 @@ class Sources:
             listing = self._listing()
             if listing is None:
                 raise MintnetError(
-                    f"{self.mirror_url}: it has no {SUMS}", hint=f"fill it with mirror.yml, or leave out {PIN}"
+                    f"{DOING}: {self.mirror_url} has no {SUMS}", hint=f"fill it with mirror.yml, or leave out {PIN}"
                 )
             if _sha256(listing) != self.mirror_sha256:
                 raise MintnetError(
-                    f"{self.mirror_url}/{SUMS}: its SHA-256 is {_sha256(listing)}, and {PIN} is {self.mirror_sha256}",
+                    f"{DOING}: the SHA-256 of {self.mirror_url}/{SUMS} is {_sha256(listing)}, and {PIN} is "
+                    f"{self.mirror_sha256}",
                     hint="ask who keeps the mirror whether it was filled anew, and for its sum",
                 )
             if not check:
@@ -173,7 +175,10 @@ class Sources:
         return Mirror(self.mirror_url, _download.sums(listing))
 
     def _listing(self) -> str | None:
-        return _download.text(f"{self.mirror_url}/{SUMS}", _download.PROBE_SECONDS)
+        try:
+            return _download.text(f"{self.mirror_url}/{SUMS}", _download.PROBE_SECONDS)
+        except MintnetError as error:
+            raise MintnetError(f"{DOING}: {error}", **error.result) from error
 
     def obstacles(self, offer: Offer) -> str:
         """Why what is missing cannot be downloaded now; asked of each host once, for seconds at most."""

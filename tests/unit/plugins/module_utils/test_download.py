@@ -228,6 +228,27 @@ def test_a_failed_job_says_what_to_do_and_keeps_what_came(
     assert web.requests[-1] == (PATH, "bytes=5000-")
 
 
+def test_the_end_of_the_run_ends_a_download_and_keeps_what_came(
+    web: t.Any, tool: Download, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_download, "PAUSE", 60.0)
+    web.cuts[PATH] = [1_000]
+
+    def fail(work: t.Any) -> None:
+        end = time.monotonic() + 10
+        while not web.requests and time.monotonic() < end:
+            time.sleep(0.01)
+        work.call(["sh", "-c", "sleep 0.3; exit 3"])
+
+    bad = Job("bad", "bad 1", "key", (), fail)
+    start = time.monotonic()
+    with pytest.raises(BuildError, match="Building bad 1"):
+        Builder(tmp_path, [bad, job_of(tool)]).run([bad, job_of(tool)], 2, {}, lambda progress: None)
+    assert time.monotonic() - start < 10
+    assert (tmp_path / "get" / "key.part" / "tool").read_bytes() == CONTENT[:1_000]
+    assert run_job(tmp_path, job_of(tool)) == ["get"]
+
+
 def test_a_wrong_sum_leaves_no_file_in_the_cache(web: t.Any, tool: Download, tmp_path: Path) -> None:
     web.files[PATH] = b"wrong"
     with pytest.raises(BuildError, match=rf"Downloading tool 1: .*{SUM}"):
