@@ -94,7 +94,7 @@ def unreachable(addresses: Iterable[str], seconds: float) -> dict[str, str]:
     """The hosts that do not give one file that they are asked for, all of them side by side, each with the cause."""
     asked: dict[str, str] = {}
     for url in addresses:
-        asked.setdefault(urlsplit(url).netloc, url)
+        asked.setdefault(urlsplit(url).netloc.rpartition("@")[2], url)
     answers: dict[str, str] = {}
 
     def ask(host: str, url: str) -> None:
