@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -37,8 +36,7 @@ pytestmark = pytest.mark.skipif(bool(validate.lacking()), reason="a run needs wh
 @pytest.fixture
 def variables(tmp_path: Path, web: t.Any) -> dict[str, t.Any]:
     """A program that upstream publishes as well, and an archive that it does not."""
-    system = platform.system().lower()
-    upstream = {"url": f"{web.url}/v1/{{os}}/tool", "sums": ".sha256", "sha256": {f"{system}-amd64": "0" * 64}}
+    upstream = {"url": f"{web.url}/v1/{{os}}/tool", "sums": ".sha256", "sha256": {"linux-amd64": "0" * 64}}
     return {
         "artifacts_arch": "arm64",
         "artifacts_cache_dir": str(tmp_path / "cache"),
