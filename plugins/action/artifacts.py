@@ -21,7 +21,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._artifacts impo
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._build import Job, Progress, stored
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError, system_error
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._sources import SOURCES, Sources
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._sources import SOURCES, Sources, with_sums
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._story import clock, line
 
 display = Display()
@@ -50,6 +50,7 @@ class ActionModule(ActionBase):
                 "jobs": {"type": "int", "default": 0},
                 "wanted": {"type": "list", "elements": "str", "default": []},
                 "source": {"type": "str", "choices": list(SOURCES), "default": "source"},
+                "sha256": {"type": "dict", "default": {}},
                 "mirror_url": {"type": "str", "default": ""},
                 "mirror_sha256": {"type": "str", "default": ""},
             },
@@ -67,7 +68,7 @@ class ActionModule(ActionBase):
         files, cache, check = Path(args["files"]), Path(args["cache_dir"]), self._task.check_mode
         controller = Platform(platform.system().lower(), architecture())
         sources = Sources(
-            table=args["table"],
+            table=with_sums(args["table"], args["sha256"]),
             builds=args["builds"],
             files=files,
             cache=cache,

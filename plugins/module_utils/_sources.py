@@ -32,6 +32,22 @@ DOING = "Reading the sums of the mirror"
 PIN = "artifacts_mirror_sha256"
 
 
+def with_sums(table: Mapping[str, Row], sums: Mapping[str, Mapping[str, str]]) -> dict[str, Row]:
+    """The table with sums that the user knows, by name and by OS-ARCH."""
+    unpublished = [name for name in sums if "url" not in table.get(name, {}).get("release", {})]
+    if unpublished:
+        published = [name for name, row in table.items() if "url" in row.get("release", {})]
+        raise MintnetError(
+            f"Pinning sums of artifacts: upstream has no file of {', no '.join(unpublished)} in the table",
+            hint=f"it has files of {', '.join(published)}",
+        )
+    pinned = {name: {**table[name]["release"].get("sha256", {}), **own} for name, own in sums.items()}
+    return {
+        name: {**row, "release": {**row["release"], "sha256": pinned[name]}} if name in pinned else row
+        for name, row in table.items()
+    }
+
+
 def release(row: Row, platform: Platform) -> Download | None:
     """What upstream publishes of it as a file."""
     entry = row.get("release", {})

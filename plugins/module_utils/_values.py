@@ -168,6 +168,13 @@ def web_server(value: str) -> str | None:
     return f"{wanted}, with nothing behind it" if parts.query or parts.fragment else None
 
 
+def sums(value: t.Mapping[t.Any, t.Any]) -> str | None:
+    for name, own in value.items():
+        if not isinstance(own, t.Mapping) or not all(isinstance(one, str) and not sha256(one) for one in own.values()):
+            return f"SHA-256 by name and OS-ARCH, such as {{containerd: {{linux-amd64: bbe1…}}}}; see its entry {name}"
+    return None
+
+
 def image(value: str) -> str | None:
     return None if _IMAGE.fullmatch(value) else "an image reference, such as cometbft/cometbft:v0.40.0"
 
@@ -220,6 +227,7 @@ CHECKS: dict[str, Check] = {
     "cometbft_query": query,
     "artifacts_cache_dir": folder,
     "artifacts_jobs": at_least(0),
+    "artifacts_sha256": sums,
     "artifacts_mirror_url": or_empty(web_server),
     "artifacts_mirror_sha256": or_empty(sha256),
     "machines_cluster": cluster_name,

@@ -64,6 +64,11 @@ options:
     type: str
     choices: [auto, release, mirror, source]
     default: source
+  sha256:
+    description:
+      - SHA-256 of published files, by name of O(table), and in there by C(OS-ARCH). They go before those of the table.
+    type: dict
+    default: {}
   mirror_url:
     description: A web server that has upstream's files below the name of their host. It is needed for O(source=mirror).
     type: str

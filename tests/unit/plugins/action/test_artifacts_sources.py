@@ -148,6 +148,18 @@ def test_a_wrong_sum(act: Act, arguments: Args, web: t.Any, tmp_path: Path) -> N
     assert list(tmp_path.glob("cache/*/*/ctl")) == []
 
 
+def test_a_sum_of_the_user_goes_first(act: Act, arguments: Args, web: t.Any) -> None:
+    asked = {**arguments, "source": "release", "wanted": ["add"]}
+    wrong = act("artifacts", {**asked, "sha256": {"add": {"linux-arm64": "1" * 64}}})
+    assert f"its SHA-256 is {sha256(ADD)}, and the sum that is pinned is {'1' * 64}" in wrong["msg"]
+    right = act("artifacts", {**asked, "sha256": {"add": {"linux-arm64": sha256(ADD)}}})
+    assert (contents(right), right["told"]) == ({"add": ADD}, ["release"])
+    assert "v1/add.tgz.sha256sum" not in web.whole()
+    unknown = act("artifacts", {**asked, "sha256": {"image": {}, "addd": {}}})
+    assert unknown["msg"] == "Pinning sums of artifacts: upstream has no file of image, no addd in the table"
+    assert unknown["hint"] == "it has files of ctl, add"
+
+
 # auto
 
 
