@@ -54,7 +54,7 @@ class Platform:
 
 Row = Mapping[str, Any]
 #: Where a row of the table can be had, by its name; None where it is to be built.
-Supply = Callable[[str, Row, Platform], Download | None]
+Supply = Callable[[str, Row, Platform], "Download | None"]
 
 
 @dataclass(frozen=True)
