@@ -72,7 +72,7 @@ def play(tmp_path: Path, variables: dict[str, t.Any]) -> t.Callable[..., str]:
     def run(playbook: str, *options: str, path: str = f"{go.parent}:{os.environ['PATH']}", **more: t.Any) -> str:
         given = tmp_path / "variables.json"
         given.write_text(json.dumps({**variables, **more}), encoding="utf-8")
-        command = [sys.executable, "-m", "ansible", "playbook", playbook, "-e", f"@{given}", *options]
+        command = [sys.executable, "-m", "ansible.cli.playbook", playbook, "-e", f"@{given}", *options]
         environment = {
             **os.environ,
             "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(
