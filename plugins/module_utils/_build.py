@@ -5,7 +5,8 @@
 
 A job's result is CACHE/NAME/KEY/, written beside it as KEY.part and renamed when it is whole, under a lock of the
 folder CACHE/NAME: so an interrupted run leaves nothing that looks finished, and a second run waits instead of doing
-the work again. What a killed run has left (KEY.part, KEY.tmp, KEY.log) is cleared by the next.
+the work again. What a killed run has left (KEY.part, KEY.tmp, KEY.log) is cleared by the next, but for the draft of a
+job that resumes.
 """
 
 from __future__ import annotations
@@ -75,7 +76,10 @@ class _Interrupted(BaseException):
 
 @dataclass(frozen=True)
 class Job:
-    """One piece of work; ``key`` stands for all that its result depends on."""
+    """One piece of work; ``key`` stands for all that its result depends on.
+
+    A job that ``resumes`` goes on with what an earlier run has left in its folder; ``doing`` is for messages.
+    """
 
     name: str
     label: str
@@ -85,6 +89,8 @@ class Job:
     needs: tuple[str, ...] = ()
     tool: str = ""
     megabytes: int = 0
+    doing: str = "Building"
+    resumes: bool = False
 
     def folder(self, cache: Path) -> Path:
         return cache / self.name / self.key
@@ -137,11 +143,20 @@ class Work:
         self._lock = lock
         self._processes = processes
 
+    def note(self, text: str) -> None:
+        """Keep a line in the job's log."""
+        self._log.write(f"{text}\n".encode())
+        self._log.flush()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not longer than the run lasts."""
+        if self._processes.stopped.wait(seconds):
+            raise Stopped
+
     def call(self, argv: Sequence[str | Path], cwd: Path | None = None, env: Mapping[str, str] | None = None) -> None:
         """Run a command; what it prints goes to the job's log."""
         command = [str(word) for word in argv]
-        self._log.write(f"$ {' '.join(command)}\n".encode())
-        self._log.flush()
+        self.note(f"$ {' '.join(command)}")
         # Compilers fill this with gigabytes, which stay when they are killed: so it lies where the next run clears it.
         temporary = dict.fromkeys(("TMPDIR", "GOTMPDIR"), str(self._scratch))
         # They inherit the lock: what outlives a killed run is waited for before anybody begins anew.
@@ -263,22 +278,23 @@ class Builder:
             if stored(self._cache, job) is not None:
                 return False
             part, scratch, log = (folder.with_name(f"{job.key}.{kind}") for kind in ("part", "tmp", "log"))
-            for leftover in (*folder.parent.glob("*.part"), *folder.parent.glob("*.tmp"), folder):
+            leftovers = {*folder.parent.glob("*.part"), *folder.parent.glob("*.tmp"), folder}
+            for leftover in leftovers - ({part} if job.resumes else set()):
                 shutil.rmtree(leftover, ignore_errors=True)
             for leftover in folder.parent.glob("*.log"):
                 leftover.unlink()
-            part.mkdir()
+            part.mkdir(exist_ok=job.resumes)
             scratch.mkdir()
             start = time.monotonic()
             try:
                 with log.open("wb") as file:
                     job.run(Work(part, file, self._tools, self._processes, scratch, lock))
                 self._store(job, part, time.monotonic() - start)
-            except (BuildError, OSError) as exc:
-                shutil.rmtree(part, ignore_errors=True)
+            except (MintnetError, OSError) as exc:
+                abandon(job, part)
                 raise failure(job, exc, log) from exc
             except Stopped:
-                shutil.rmtree(part, ignore_errors=True)
+                abandon(job, part)
                 raise
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
@@ -343,6 +359,14 @@ def _unwinding_on_signals() -> Iterator[None]:
         restore()
 
 
+def abandon(job: Job, part: Path) -> None:
+    """Leave nothing of an unfinished job but what the next run goes on with."""
+    if not job.resumes:
+        shutil.rmtree(part, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        part.rmdir()
+
+
 def failure(job: Job, cause: Exception, log: Path) -> BuildError:
     """The error that the user sees of a job."""
     text = log.read_text(errors="replace") if log.exists() else ""
@@ -351,9 +375,11 @@ def failure(job: Job, cause: Exception, log: Path) -> BuildError:
     ]
     said = text + str(cause)
     hint = next((advice for pattern, advice in HINTS if re.search(pattern, said, re.IGNORECASE)), "read the log")
+    if isinstance(cause, MintnetError) and "hint" in cause.result:  # it explains itself
+        hint, lines = cause.result["hint"], []
     tail = "".join(f"\n  {line[:300]}" for line in lines[-TELLING_LINES:])
     return BuildError(
-        f"Building {job.label}: {cause}{tail}\nThe whole log: {log}",
+        f"{job.doing} {job.label}: {cause}{tail}\nThe whole log: {log}",
         log=str(log),
         hint=f"{hint}; then run the same command again: what was built so far is kept",
     )

@@ -204,6 +204,17 @@ def subnets_apart(machines_subnet: str, cni_pod_subnet: str, kubeadm_service_sub
     ]
 
 
+def mirror_that_is_named(artifacts_source: str, artifacts_mirror_url: str, artifacts_mirror_sha256: str) -> list[str]:
+    if artifacts_mirror_url:
+        return []
+    faults = []
+    if artifacts_source == "mirror":
+        faults.append("artifacts_source = 'mirror': needs the mirror's address in artifacts_mirror_url")
+    if artifacts_mirror_sha256:
+        faults.append("artifacts_mirror_sha256: there is no artifacts_mirror_url that it could belong to")
+    return faults
+
+
 # Each is asked when all of its parameters, which are names of variables, have values without a fault of their own.
 RELATIONS: tuple[Callable[..., list[str]], ...] = (
     few_enough_validators,
@@ -218,4 +229,5 @@ RELATIONS: tuple[Callable[..., list[str]], ...] = (
     one_service_subnet,
     room_for_machines,
     subnets_apart,
+    mirror_that_is_named,
 )

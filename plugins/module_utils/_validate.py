@@ -37,6 +37,7 @@ PINNED = frozenset({"kubeadm_version"})
 SHOWN = 80
 
 _NAME = re.compile(r"[a-z]\w+", re.ASCII)
+_PASSWORD = re.compile(r"(?<=://)[^/\s]*@")
 _SECRET = re.compile(r"password|passwd|token|secret|mnemonic|private|credential|_key", re.IGNORECASE)
 
 TYPES = {
@@ -130,7 +131,7 @@ def show(name: str, value: t.Any, spec: Spec) -> str:
         return "a mapping"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "a list"
-    text = repr(str(value)) if isinstance(value, str) else str(value)
+    text = repr(_PASSWORD.sub("…@", str(value))) if isinstance(value, str) else str(value)
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import typing as t
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _genesis
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._checks import (
@@ -153,6 +154,27 @@ def sha256(value: str) -> str | None:
     return None if re.fullmatch("[0-9a-f]{64}", value) else "a SHA-256 as 64 lower-case hexadecimal digits"
 
 
+def web_server(value: str) -> str | None:
+    wanted = "the URL of a web server or of a folder on it, such as https://mirror.example.com/kubernetes"
+    try:
+        parts = urlsplit(value)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or re.search(r"\s", value):
+        return wanted
+    if parts.username is not None:
+        return f"{wanted}; name and password belong in ~/.netrc"
+    return f"{wanted}, with nothing behind it" if parts.query or parts.fragment else None
+
+
+def sums(value: t.Mapping[t.Any, t.Any]) -> str | None:
+    for name, own in value.items():
+        if not isinstance(own, t.Mapping) or not all(isinstance(one, str) and not sha256(one) for one in own.values()):
+            return f"SHA-256 by name and OS-ARCH, such as {{containerd: {{linux-amd64: bbe1…}}}}; see its entry {name}"
+    return None
+
+
 def image(value: str) -> str | None:
     return None if _IMAGE.fullmatch(value) else "an image reference, such as cometbft/cometbft:v0.40.0"
 
@@ -176,6 +198,7 @@ CHECKS: dict[str, Check] = {
     "mintnet_cache_dir": folder,
     "mintnet_kubeconfig": kubeconfig,
     "mintnet_diagnose_path": current_folder,
+    "mintnet_mirror_dir": or_empty(current_folder),
     "mintnet_machines": at_least(1, MOST_MACHINES),
     "cometbft_network": network_name,
     "cometbft_chain_id": chain_id,
@@ -204,6 +227,9 @@ CHECKS: dict[str, Check] = {
     "cometbft_query": query,
     "artifacts_cache_dir": folder,
     "artifacts_jobs": at_least(0),
+    "artifacts_sha256": sums,
+    "artifacts_mirror_url": or_empty(web_server),
+    "artifacts_mirror_sha256": or_empty(sha256),
     "machines_cluster": cluster_name,
     "machines_count": at_least(1, MOST_MACHINES),
     "machines_subnet": subnet(8, 28, "so that there is room for machines"),

@@ -6,14 +6,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: artifacts
-short_description: Build the binaries, archives, images and file systems of a table
+short_description: Download or build the binaries, archives, images and file systems of a table
 version_added: 1.0.0
 description:
-  - Makes sure that a cache on the controller has every artifact of a table, and builds those that are missing.
+  - Makes sure that a cache on the controller has every artifact of a table. Those that are missing are downloaded or
+    built.
   - What is built comes from Go modules, whose sums are pinned beside them, and from Debian packages.
     Images are put together without a daemon.
-  - Parts that do not depend on one another are built side by side, and how far it is is told while it runs.
-  - What an artifact is made of is its key in the cache, so nothing is built twice and nothing old is taken for new.
+  - A download goes on where an earlier run was cut off, and is compared with its SHA-256 before it is put in place.
+  - Parts that do not depend on one another are made side by side, and how far it is is told while it runs.
+  - What an artifact is made of is its key in the cache, so nothing is made twice and nothing old is taken for new.
     An interrupted run continues where it was; two runs at once do not disturb each other.
   - It is run by an action plugin on the controller and needs no connection.
 author:
@@ -45,7 +47,7 @@ options:
     choices: [auto, amd64, arm64]
     default: auto
   jobs:
-    description: How many parts are built side by side. With V(0), as many as there are cores.
+    description: How many parts are downloaded or built side by side. With V(0), as many as there are cores.
     type: int
     default: 0
   wanted:
@@ -53,6 +55,30 @@ options:
     type: list
     elements: str
     default: []
+  source:
+    description:
+      - Where the artifacts come from. What a source does not have is built as with V(source).
+      - V(release) downloads what upstream publishes, V(mirror) what O(mirror_url) has.
+      - V(auto) takes V(mirror) where O(mirror_url) is set, else V(release), and V(source) where a host does not answer
+        within seconds. Where the cache has all of one source, nobody is asked.
+    type: str
+    choices: [auto, release, mirror, source]
+    default: source
+  sha256:
+    description:
+      - SHA-256 of published files, by name of O(table), and in there by C(OS-ARCH). They go before those of the table.
+    type: dict
+    default: {}
+  mirror_url:
+    description: A web server that has upstream's files below the name of their host. It is needed for O(source=mirror).
+    type: str
+    default: ""
+  mirror_sha256:
+    description:
+      - SHA-256 of the file C(SHA256SUMS) of O(mirror_url), which then says what its files must be.
+      - Without it, a mirror is trusted for files with upstream's sums only.
+    type: str
+    default: ""
 attributes:
   check_mode:
     support: full
@@ -80,9 +106,50 @@ EXAMPLES = r"""
     cache_dir: ~/.cache/mine
     arch: arm64
     wanted: [kubelet, kubeadm]
+
+- name: Download what upstream publishes, and build it where upstream cannot be reached
+  mintnet.kubernetes.artifacts:
+    table: "{{ my_table }}"
+    builds: "{{ my_builds }}"
+    files: "{{ playbook_dir }}/files"
+    cache_dir: ~/.cache/mine
+    source: auto
 """
 
 RETURN = r"""
+source:
+  description: Where the artifacts come from, which O(source=auto) has chosen.
+  returned: success
+  type: str
+  sample: release
+told:
+  description: What a user should know of the choice, such as why it is not another one.
+  returned: success
+  type: list
+  elements: str
+  sample: ["source: the release cannot be had: dl.example.com: no answer within 4 s"]
+downloaded:
+  description: Names of the artifacts that were downloaded, or would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [kubelet, kubeadm]
+needs:
+  description: Of each artifact, what upstream publishes and where a mirror has it.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - name: kubelet
+      kind: binary
+      version: 1.36.3
+      os: linux
+      arch: amd64
+      url: https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet
+      sha256: 46707a53209f826ad0f0d62371ac69cd00e78fd9a8176cf5f6f87f18f7f8b718
+      sums: https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet.sha256
+      image: ""
+      place: dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet
 built:
   description: Names of the parts that were built, or would be.
   returned: success

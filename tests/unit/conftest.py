@@ -1,12 +1,107 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lets the collection's own imports resolve when pytest runs from a clone; under ansible-test they do already."""
+"""Lets the collection's own imports resolve when pytest runs from a clone; under ansible-test they do already.
+
+And servers on loopback, sound and unsound ones.
+"""
 
 from __future__ import annotations
 
+import http.server
+import re
+import socket
+import threading
+import typing as t
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
 
 if AnsibleCollectionConfig.collection_finder is None:
     _AnsibleCollectionFinder(paths=[str(Path(__file__).resolve().parents[2] / ".dev")])._install()
+
+
+class Web:
+    """A web server on loopback: its files, what is wrong with it, and what it was asked for."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        #: How many bytes of a file come before the connection is cut, one number for each time.
+        self.cuts: dict[str, list[int]] = {}
+        #: What it answers instead, one status for each time.
+        self.refusals: dict[str, list[int]] = {}
+        self.ranges = True
+        self.requests: list[tuple[str, str]] = []
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.host = f"127.0.0.1:{self._server.server_port}"
+        self.url = f"http://{self.host}"
+
+    def __enter__(self) -> Web:
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def whole(self) -> list[str]:
+        """The files that were asked for, without those that were only looked at."""
+        return [path for path, part in self.requests if part != "bytes=0-0"]
+
+    def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:
+        web = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                path, part = self.path.lstrip("/"), self.headers.get("Range", "")
+                web.requests.append((path, part))
+                if web.refusals.get(path):
+                    self.send_error(web.refusals[path].pop(0))
+                elif path not in web.files:
+                    self.send_error(404)
+                else:
+                    self.answer(path, part if web.ranges else "")
+
+            def answer(self, path: str, part: str) -> None:
+                content = web.files[path]
+                begin = int(match[1]) if (match := re.match(r"bytes=(\d+)-", part)) else 0
+                if part and begin >= len(content):
+                    self.send_response(416)
+                    self.send_header("Content-Range", f"bytes */{len(content)}")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+                self.send_response(206 if part else 200)
+                self.send_header("Content-Length", str(len(content) - begin))
+                if part:
+                    self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
+                self.end_headers()
+                cut = web.cuts[path].pop(0) if web.cuts.get(path) and part != "bytes=0-0" else len(content)
+                self.wfile.write(content[begin : begin + cut])
+
+            def log_message(self, *_args: t.Any) -> None:
+                pass
+
+        return Handler
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    monkeypatch.setenv("no_proxy", "*")
+    with Web() as server:
+        yield server
+
+
+@pytest.fixture
+def hanging() -> Iterator[str]:
+    """The address of a server that takes connections and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def refusing() -> str:
+    """An address where nobody is."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"127.0.0.1:{server.getsockname()[1]}"

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _sources
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._artifacts import Catalogue, Platform
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import LINES
 
@@ -44,6 +46,78 @@ def test_the_roles_own_table_resolves(tmp_path: Path) -> None:
     assert modules == {
         row["go"]["module"] for row in [*builds.values(), *({"go": row} for row in releases.values())] if "go" in row
     }
+
+
+def test_what_upstream_publishes() -> None:
+    """Every row says it, but for the one that nobody else makes; each sum is of a file that is still in the table."""
+    _releases, table, _builds = tables()
+    assert [name for name, row in table.items() if "release" not in row] == ["machine"]
+    own = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
+    assert {name for name, row in table.items() if row.get("release", {}).get("sha256")} == set(
+        own["_artifacts_sha256"]
+    )
+    pinned = set()
+    for name, row in table.items():
+        upstream = [
+            _sources.release(row, Platform(system, arch))
+            for system in ("linux", "darwin")
+            for arch in ("amd64", "arm64")
+        ]
+        assert ("image" in row["release"] if row["kind"] == "image" else all(upstream)) or name == "machine"
+        for one in filter(None, upstream):
+            assert one.url.startswith("https://")
+            assert "{" not in one.url
+            assert one.sums.removeprefix(one.url) in (".sha256", ".sha256sum")
+            assert not one.sha256 or re.fullmatch("[0-9a-f]{64}", one.sha256)
+            pinned.add(one.sha256)
+        for platform, sha256 in row.get("release", {}).get("sha256", {}).items():
+            assert sha256 in pinned, f"{name} for {platform}: nobody asks for this sum"
+    assert _sources.release(table["kubectl"], Platform("darwin", "arm64")).url.endswith("/bin/darwin/arm64/kubectl")  # type: ignore[union-attr]
+    assert _sources.place("kubelet", table["kubelet"], LINUX) == (
+        f"dl.k8s.io/release/v{table['kubelet']['version']}/bin/linux/amd64/kubelet"
+    )
+    assert (
+        _sources.place("pause", table["pause"], LINUX)
+        == f"mintnet/linux-amd64/image/pause-{table['pause']['version']}.tar"
+    )
+
+
+def test_places_of_a_mirror_are_apart() -> None:
+    _releases, table, _builds = tables()
+    places = [_sources.place(name, row, LINUX) for name, row in table.items()]
+    assert len(set(places)) == len(places)
+
+
+def test_upstream_does_not_change_what_is_built(tmp_path: Path) -> None:
+    _releases, table, builds = tables()
+    bare = {name: {key: value for key, value in row.items() if key != "release"} for name, row in table.items()}
+
+    def keys(rows: dict[str, Any]) -> dict[str, str]:
+        catalogue = Catalogue(rows, builds, ROLE / "files", tmp_path, LINUX, LINUX)
+        catalogue.resolve()
+        return {job.name: job.key for job in catalogue.jobs}
+
+    assert keys(table) == keys(bare)
+
+
+def test_packages_that_no_mirror_holds() -> None:
+    """The list says what the roles install."""
+
+    def installed(*roles: str) -> set[str]:
+        texts = [
+            file.read_text(encoding="utf-8")
+            for role in roles
+            for file in [*(ROLE.parent / role / "tasks").glob("*.yml"), *(ROLE.parent / role / "vars").glob("*.yml")]
+        ]
+        lists = re.findall(r"(?:mintnet_packages: |_kubeadm_packages: >-\s+{{ )\[([^]]+)\]", "".join(texts))
+        return set(re.findall(r"[\w.-]+", " ".join(lists)))
+
+    own = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
+    host = yaml.safe_load((ROLE.parent / "machines" / "vars" / "Linux.yml").read_text(encoding="utf-8"))
+    _python, machine, local, source = own["_artifacts_elsewhere"].values()
+    assert set(machine) == installed("containerd", "cni", "kubeadm")
+    assert set(local) == set(host["_machines_commands"].values())
+    assert set(source) == installed("artifacts")
 
 
 def test_each_line_of_cometbft_is_made_alone(tmp_path: Path) -> None:

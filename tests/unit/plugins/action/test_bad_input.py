@@ -141,5 +141,7 @@ def test_good_input_passes_the_same_tasks(act: Act, tmp_path: Path) -> None:
         {"inventory": {"kube_control_plane": ["machine-1"], "etcd": ["machine-1"], "web": ["A_1"]}},
         {"inventory": {"kube_control_plane": ["192.0.2.11"], "kube_node": ["n.example.com"]}},
         {"inventory": {"kube_nodes": []}},
+        {"give": {"artifacts_source": "mirror", "artifacts_mirror_url": "https://mirror.example.com:8443/kubernetes/"}},
+        {"give": {"artifacts_source": "auto", "mintnet_mirror_dir": "mirror"}},
     ]
     assert [refusals(act, variables_of(row, tmp_path)) for row in good] == [[]] * len(good)

@@ -21,6 +21,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._artifacts impo
     go_version,
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._build import Builder, stored
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._download import Download
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 
 LINUX, ARM, MAC = Platform("linux", "amd64"), Platform("linux", "arm64"), Platform("darwin", "arm64")
@@ -175,6 +176,37 @@ def test_a_key_is_all_that_goes_in_and_nothing_else(files: Path, tmp_path: Path)
 def differing(first: dict[str, str], second: dict[str, str]) -> set[str]:
     assert first.keys() == second.keys()
     return {name for name in first if first[name] != second[name]}
+
+
+def test_keys_stay_what_they_were(files: Path) -> None:
+    """Or everybody would build everything once more: only what is made may change its key."""
+    published = copy.deepcopy(TABLE)
+    for row in published.values():
+        row["release"] = {"url": "https://dl.example.com/{os}/{arch}/x", "sums": ".sha256", "image": "example.com/x:1"}
+    expected = {
+        "go-bin": "2b2df6fc7395579b62765f1aed1bd3e9",
+        "tools": "8d3ef83f218d0a1427c0704f3ae28684",
+        "debian-base": "341dfc243dcf784a2cc6a35fc6489002",
+        "image-tool": "801f40b8e24a36aa17b921568ae8bcf3",
+        "image-daemon": "851559bfe802ad4996aad1c1d366f79f",
+        "archive-all": "b993ce5a20f9238e25d0a59003425f0a",
+    }
+    assert keys(files) == keys(files, table=published) == expected
+
+
+def test_a_downloads_key_is_its_content(files: Path) -> None:
+    def key(url: str, sha256: str = "", sums: str = "") -> str:
+        catalogue = Catalogue(
+            TABLE, BUILDS, files, Path("/cache"), LINUX, LINUX, lambda *_row: Download(url, sha256, sums)
+        )
+        (artifact,) = catalogue.resolve(["ctl"])
+        assert [job.name for job in catalogue.jobs] == [artifact.job.name] == ["download-ctl"], "nothing else is needed"
+        assert artifact.result(Path("/cache"), None)["path"] == f"/cache/download-ctl/{artifact.job.key}/ctl"
+        return artifact.job.key
+
+    release, mirror = "https://dl.example.com/v1/ctl", "https://mirror.example.com/dl.example.com/v1/ctl"
+    assert key(release, "1" * 64, f"{release}.sha256") == key(mirror, "1" * 64)
+    assert len({key(release, "1" * 64), key(release, "2" * 64), key(release, sums="a"), key(mirror, sums="a")}) == 4
 
 
 def test_a_key_depends_on_the_architecture(files: Path) -> None:

