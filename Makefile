@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A thin cover over ansible-playbook: each verb prints and runs one line. GNU make 3.81 is enough.
 .DEFAULT_GOAL := help
-.PHONY: help create status logs diagnose forward tx reset recover destroy destroy-cluster test test-long lint unit bench \
-	collection venv ready
+.PHONY: help create status logs diagnose forward tx reset recover destroy destroy-cluster mirror test test-long lint unit \
+	bench collection venv ready
 
 quote = '$(subst ','\'',$(1))'
 # Values in which blanks and quotes may stand travel as JSON; $(value …) keeps make from expanding dollars in them.
@@ -35,6 +35,8 @@ recover: ready  ## bring a validator back whose volume is lost  NODE=tm-3 CONFIR
 destroy: ready  ## remove the network with its volumes          CONFIRM=yes
 	$(playbook)
 destroy-cluster: ready  ## remove the cluster that create made          CONFIRM=yes
+	$(playbook)
+mirror: ready  ## list, or put into a folder, what a cluster needs  ARGS='-e mintnet_mirror_dir=/srv/mirror'
 	$(playbook)
 
 test:  ## the tests, on a cluster of their own         ARGS='--only lint'
