@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from explained import story
 from surroundings import NETWORK, User
 
 
@@ -72,7 +73,7 @@ def test_lost_key_is_not_made_anew(user: User, clone: Path) -> None:
     patch(dict.fromkeys(lost))
     try:
         run = user.run("make create", clone, code=1)
-        assert "tm-2.priv_validator_key.json: it is gone, and tm-2 had one: bring it back" in run.output
+        assert "tm-2.priv_validator_key.json: it is gone, and tm-2 had one: bring it back" in story(run.output)["why"]
         assert user.get("secret tm-keys")["data"].keys() == keys.keys() - lost.keys()
     finally:
         patch(lost)
@@ -86,7 +87,8 @@ def test_lost_genesis_is_not_made_anew(user: User, clone: Path) -> None:
     file.write_text(json.dumps({**found, "metadata": kept}), encoding="utf-8")
     user.kubectl(f"-n {NETWORK} delete configmap tm-config")
     try:
-        assert "its genesis, the ConfigMap tm-config, is gone" in user.run("make create", clone, code=1).output
+        told = story(user.run("make create", clone, code=1).output)
+        assert "its genesis, the ConfigMap tm-config, is gone" in told["why"]
         assert "the genesis, ConfigMap tm-config, is gone" in user.run("make status", clone, code=1).output
         assert "tm-config" not in user.kubectl(f"-n {NETWORK} get configmaps -o name").output
     finally:

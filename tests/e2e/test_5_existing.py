@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import tree
 import yaml
+from explained import story
 from surroundings import CLUSTER, User
 
 NAMESPACE = "tenant"
@@ -74,11 +75,8 @@ def apply(user: User, *objects: Any) -> None:
 
 def test_too_few_rights_are_named_before_anything_is_made(user: User, clone: Path, tenant: str) -> None:
     run = user.run(f"make create {tenant}", clone, code=1)
-    assert (
-        "the user of context company may not, in namespace tenant: get list create patch delete configmaps"
-        in run.output
-    )
-    assert "create pods/proxy" in run.output
+    assert "the user of context company may not, in namespace tenant: get list create patch delete configmaps" in told
+    assert "create pods/proxy" in told
     assert user.objects(NAMESPACE) == {
         "ConfigMap/kube-root-ca.crt": user.objects(NAMESPACE)["ConfigMap/kube-root-ca.crt"]
     }
@@ -94,9 +92,11 @@ def test_quota_that_is_too_small_is_named(user: User, clone: Path, tenant: str) 
         {**given, "rules": [*given["rules"], see]},
         {"apiVersion": "v1", **quota, "spec": {"hard": {"pods": "1"}}},
     )
-    run = user.run(f"make create {tenant}", clone, code=1)
-    assert "quota company of namespace tenant allows 1 of pods, of which 0 are used, and 2 nodes need 2" in run.output
-    user.kubectl(f"-n {NAMESPACE} delete resourcequota company")
+    try:
+        told = story(user.run(f"make create {tenant}", clone, code=1).output)["why"]
+    finally:
+        user.kubectl(f"-n {NAMESPACE} delete resourcequota company")
+    assert "quota company of namespace tenant allows 1 of pods, of which 0 are used, and 2 nodes need 2" in told
 
 
 def test_network_of_a_user_of_one_namespace(user: User, clone: Path, tenant: str) -> None:
