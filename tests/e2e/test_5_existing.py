@@ -74,7 +74,7 @@ def apply(user: User, *objects: Any) -> None:
 
 
 def test_too_few_rights_are_named_before_anything_is_made(user: User, clone: Path, tenant: str) -> None:
-    run = user.run(f"make create {tenant}", clone, code=1)
+    told = story(user.run(f"make create {tenant}", clone, code=1).output)["why"]
     assert "the user of context company may not, in namespace tenant: get list create patch delete configmaps" in told
     assert "create pods/proxy" in told
     assert user.objects(NAMESPACE) == {
