@@ -161,7 +161,7 @@ def test_a_failure_is_told_and_stops_the_others(tmp_path: Path) -> None:
     start = time.monotonic()
     with pytest.raises(BuildError) as caught:
         build(tmp_path / "cache", jobs)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
     text = str(caught.value)
     log = tmp_path / "cache" / "bad" / f"{jobs[2].key}.log"
     assert text.startswith("Building bad v1: sh failed with code 3\n  first\n  the reason\n")

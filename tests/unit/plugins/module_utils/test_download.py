@@ -117,7 +117,7 @@ def test_silence_in_the_middle_costs_seconds(hanging: str, tmp_path: Path, monke
     start = time.monotonic()
     with pytest.raises(MintnetError, match="no answer within"):
         get(Download(f"http://{hanging}/x", SUM), tmp_path)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 15
 
 
 def test_a_full_disk_is_no_matter_of_the_network(tool: Download) -> None:
@@ -158,10 +158,10 @@ def test_nothing_comes_unchecked(web: t.Any, tmp_path: Path, published: bytes | 
 def test_hosts_are_asked_side_by_side(web: t.Any, tool: Download, hanging: str, refusing: str) -> None:
     start = time.monotonic()
     found = _download.unreachable(
-        [tool.url, f"{web.url}/missing", *(f"http://{hanging}/{name}" for name in "ab"), f"http://{refusing}/a"], 0.5
+        [tool.url, f"{web.url}/missing", *(f"http://{hanging}/{name}" for name in "ab"), f"http://{refusing}/a"], 2
     )
-    assert time.monotonic() - start < 2
-    assert found == {hanging: "no answer within 0.5 s", refusing: "Connection refused"}
+    assert time.monotonic() - start < 10
+    assert found == {hanging: "no answer within 2 s", refusing: "Connection refused"}
     assert web.requests == [(PATH, "bytes=0-0")], "one file for each host"
     web.requests.clear()
     assert _download.unreachable([f"{web.url}/missing", tool.url], 2) == {web.host: "it answers 404 Not Found"}
@@ -169,13 +169,13 @@ def test_hosts_are_asked_side_by_side(web: t.Any, tool: Download, hanging: str, 
 
 def test_a_look_up_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     def look_up(*_args: object) -> None:
-        time.sleep(1)
+        time.sleep(5)
         raise OSError("Temporary failure in name resolution")
 
     monkeypatch.setattr(_download, "_opened", look_up)
     start = time.monotonic()
     assert _download.unreachable(["https://nowhere.example/x"], 0.1) == {"nowhere.example": "no answer within 0.1 s"}
-    assert time.monotonic() - start < 0.9
+    assert time.monotonic() - start < 4
 
 
 def test_sums_of_a_file() -> None:
