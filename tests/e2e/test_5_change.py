@@ -13,6 +13,9 @@ from explained import story
 from surroundings import NETWORK, User
 
 
+pytestmark = pytest.mark.usefixtures("cluster")
+
+
 def genesis(user: User, namespace: str = NETWORK) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(user.get("configmap tm-config", namespace)["data"]["genesis.json"])
     return found
