@@ -12,7 +12,6 @@ import pytest
 from explained import story
 from surroundings import NETWORK, User
 
-
 pytestmark = pytest.mark.usefixtures("cluster")
 
 
