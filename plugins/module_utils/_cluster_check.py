@@ -17,8 +17,9 @@ from functools import partial
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, Api, Json
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_info import default_storage_class
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import NETWORK_LABEL
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._quantity import quantity
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._quantity import plain, quantity
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._room import is_for_good, room_of
 
 #: The oldest Kubernetes that networks are made for: native sidecars, server-side apply and the rest are stable there.
@@ -37,7 +38,6 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "Event": ("list",),
 }
 _REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 _UNSCHEDULABLE = ("NoSchedule", "NoExecute")
 
 
@@ -73,7 +73,7 @@ def check(api: Api, wish: Wish) -> Findings:
         "pods": partial(api.list, doing, "Pod", wish.network, f"{NETWORK_LABEL}={wish.network}"),
     }
     answers: dict[t.Any, t.Any] = api.side_by_side({**looks, **reviews})
-    unreachable = next((one for one in answers.values() if isinstance(one, ClusterError) and not _forbidden(one)), None)
+    unreachable = next((one for one in answers.values() if isinstance(one, ClusterError) and one.status != 403), None)
     if unreachable:
         raise unreachable
 
@@ -100,10 +100,6 @@ _WORDS = {
     "machines and their room": "machines",
     "quotas": "quotas",
 }
-
-
-def _forbidden(error: ClusterError) -> bool:
-    return error.status == 403
 
 
 def _rights() -> Iterator[tuple[str, str]]:
@@ -164,7 +160,7 @@ def _of_storage(wish: Wish, classes: list[Json] | None) -> Iterator[str]:
     if wish.storage_class:
         if wish.storage_class not in names:
             yield f"cometbft_storage_class = {wish.storage_class!r}: there is no such storage class; {there}"
-    elif not any((item["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true" for item in classes):
+    elif not default_storage_class(classes):
         yield (
             f"it has no default storage class: name one in cometbft_storage_class ({there}), or set cometbft_ephemeral "
             "for a network that may lose its data"
@@ -185,7 +181,7 @@ def _of_quotas(wish: Wish, quotas: list[Json], there: int) -> Iterator[str]:
             if wanted > left:
                 yield (
                     f"quota {name} of namespace {wish.network} allows {most} of {what}, of which {used.get(what, 0)} "
-                    f"are used, and {wish.nodes} nodes need {_plain(each[what] * wish.nodes)}: ask for more, or for "
+                    f"are used, and {wish.nodes} nodes need {plain(each[what] * wish.nodes)}: ask for more, or for "
                     "less with cometbft_nodes and cometbft_resources"
                 )
 
@@ -201,10 +197,6 @@ def _of_each(wish: Wish) -> dict[str, Decimal]:
         each["persistentvolumeclaims"] = each["count/persistentvolumeclaims"] = Decimal(1)
         each["requests.storage"] = quantity(wish.volume)
     return each
-
-
-def _plain(value: Decimal) -> str:
-    return f"{value.normalize():f}"
 
 
 def _of_machines(wish: Wish, machines: list[Json] | None) -> Iterator[str]:

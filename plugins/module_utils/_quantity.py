@@ -24,6 +24,11 @@ def quantity(text: str | int) -> Decimal:
     return Decimal(value)
 
 
+def plain(value: Decimal) -> str:
+    """A number without a suffix and without trailing zeros."""
+    return f"{value.normalize():f}"
+
+
 def times(text: str | int, count: int) -> str:
     """A quantity multiplied, written the way the API server writes it back."""
     value = quantity(text) * count

@@ -22,7 +22,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed impor
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import node_of, report
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._wait import Waiter
 
-#: It votes again from this many heights above the newest block at the moment when it was known to be away: one that it
+#: It votes again from this many heights above the newest block at the moment when it was known to be away: two that it
 #: may have signed for, and one more.
 AHEAD = 3
 #: Seconds for which the others must have been too few before that is believed.

@@ -132,13 +132,16 @@ def _steps(objects: Iterable[tuple[str, str]]) -> list[list[tuple[str, str]]]:
     What would make pods anew goes first, then the pods, then the data. As long as there are keys and a genesis, it is
     known who has started: without their data these are not started again.
     """
-    kinds = ["StatefulSet", "Pod", "PersistentVolumeClaim", "", "ConfigMap", "Namespace"]
-    steps: dict[str, list[tuple[str, str]]] = {kind: [] for kind in kinds}
-    for kind, name in objects:
-        steps["ConfigMap" if name == STARTED else kind if kind in kinds and kind != "ConfigMap" else ""].append(
-            (kind, name)
-        )
-    return list(steps.values())
+    first, last = ("StatefulSet", "Pod", "PersistentVolumeClaim"), ("the record", "Namespace")
+
+    def step(item: tuple[str, str]) -> str:
+        kind, name = item
+        if name == STARTED:
+            return "the record"
+        return kind if kind in (*first, *last) else "the rest"
+
+    items = list(objects)
+    return [[item for item in items if step(item) == one] for one in (*first, "the rest", *last)]
 
 
 def _each(

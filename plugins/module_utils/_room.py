@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._quantity import quantity
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._quantity import plain, quantity
 
 Json = dict[str, t.Any]
 
@@ -71,13 +71,9 @@ def room_of(pod: Json, machines: Iterable[Json] | None) -> str:
         return ""
     wanted = requests_of(pod)
     largest = {name: max((str(item.get(name, 0)) for item in found), key=quantity) for name in wanted}
-    asked = f"a node asks for {_cpus(wanted['cpu'])} CPU and {_mebibytes(wanted['memory'])} of memory"
-    most = f"the largest machine has {_cpus(quantity(largest['cpu']))} and {_mebibytes(quantity(largest['memory']))}"
+    asked = f"a node asks for {plain(wanted['cpu'])} CPU and {_mebibytes(wanted['memory'])} of memory"
+    most = f"the largest machine has {plain(quantity(largest['cpu']))} and {_mebibytes(quantity(largest['memory']))}"
     return f"ask for less with cometbft_resources, or add machines ({asked}, {most}); then run create again"
-
-
-def _cpus(value: Decimal) -> str:
-    return f"{value.normalize():f}"
 
 
 def _mebibytes(value: Decimal) -> str:
