@@ -172,6 +172,8 @@ class Machine:
     def api(self) -> dict[str, t.Any]:
         try:
             get = self.get or api_client(self.read(ADMIN))
+            # Until then it may refuse its own administrator.
+            get("/readyz")
             nodes = get("/api/v1/nodes")["items"]
             deployments = [
                 item
@@ -209,7 +211,7 @@ def api_client(kubeconfig: str, timeout: float = 3.0) -> Get:
         body = answer.read()
         if answer.status != 200:
             raise ValueError(f"GET {path}: {answer.status} {answer.reason}")
-        return json.loads(body)
+        return json.loads(body) if answer.headers.get_content_type() == "application/json" else body.decode()
 
     return get
 

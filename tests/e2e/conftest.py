@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One user for all files, which run in the order of their names: what one file leaves, the next one finds.
 
-The files are numbered. A failure in what later cases stand on fails those, too, and says so.
+The files are numbered. A failure in what later cases stand on fails those, too, and says so. Files with an xdist_group
+of their own need nothing of that user and can run beside the others.
 """
 
 from __future__ import annotations
@@ -19,6 +20,13 @@ from explained import Case, network
 from surroundings import CLUSTER, User, remove, sweep, traces
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("user"))
+
+
 @pytest.fixture(scope="session")
 def user() -> Iterator[User]:
     """One run at a time on a machine; what a run left that was killed is removed by the next."""
@@ -26,7 +34,7 @@ def user() -> Iterator[User]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pytest.exit(f"these tests are running already on this machine ({lock.name})", returncode=2)
+            pytest.fail(f"these tests are running already on this machine ({lock.name})")
         sweep(CLUSTER)
         someone = User(Path(tempfile.mkdtemp(prefix=f"{CLUSTER}-")))
         left = {kind: names for kind, names in traces(someone).items() if names}

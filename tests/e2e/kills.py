@@ -27,6 +27,8 @@ SEED = int(os.environ.get("MINTNET_E2E_SEED") or random.SystemRandom().randrange
 POINTS = int(os.environ.get("MINTNET_E2E_POINTS") or 20)
 """How many moments of each phase are tried in a long run; a short one tries one."""
 
+LOG = tree.ROOT / "tests" / "output" / "kills.log"
+
 Entry = dict[str, Any]
 
 PARTS = ("containerd", "cni", "kubeadm", "storage", "kubectl")
@@ -132,12 +134,18 @@ class Victim(User):
             blow = self._try(book, phase, share * self.seconds[phase], options)
             if blow:
                 self.tally[blow.phase] += 1
-                print(f"\nseed {SEED}, {phase} {point}: {blow}", flush=True)
+                self.note(f"seed {SEED}, {phase} {point}: {blow}")
             if blow and blow.phase == phase:
                 return blow
             # It was over sooner than expected.
             self.seconds[phase] /= 2
         raise AssertionError(f"{phase} was not met:\n{(self.home / 'output').read_text(encoding='utf-8')}")
+
+    def note(self, text: str) -> None:
+        """Kept with the results of the tests, and shown with a failure."""
+        print(f"\n{text}", flush=True)
+        with LOG.open("a", encoding="utf-8") as log:
+            print(text, file=log)
 
     def _try(self, book: Path | str, phase: str, moment: float, options: str) -> Blow | None:
         """Kills when the run has been in the phase for so long, or is past it."""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +12,13 @@ from surroundings import User, folder, traces
 
 
 @pytest.fixture
-def untouched(user: User) -> Iterator[None]:
-    """The user's folder, kubeconfig and machine, and the names in the artifact cache, are what they were."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mintnet" / "artifacts"
+def untouched(user: User, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The user's folder, kubeconfig and machine are what they were; so is the cache, which is empty."""
+    monkeypatch.setitem(user.environment, "XDG_CACHE_HOME", str(user.home / "cache"))
+    monkeypatch.setitem(user.environment, "PIP_NO_CACHE_DIR", "1")
 
     def state() -> object:
-        return folder(user.home, without=["clone"]), traces(user), sorted(str(path) for path in cache.glob("*/*"))
+        return folder(user.home, without=["clone"]), traces(user)
 
     before = state()
     yield

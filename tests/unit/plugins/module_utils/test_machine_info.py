@@ -133,6 +133,7 @@ def test_a_live_cluster(tmp_path: Path) -> None:
         "status": {"conditions": [{"type": "Ready", "status": "True"}], "nodeInfo": {"kubeletVersion": "v1.36.3"}},
     }
     answers: dict[str, t.Any] = {
+        "/readyz": "ok",
         "/api/v1/nodes": {"items": [node]},
         "/apis/apps/v1/namespaces/mintnet-storage/deployments": {"items": [deployment]},
         "/apis/apps/v1/namespaces/kube-system/deployments": {"items": []},
@@ -151,6 +152,17 @@ def test_a_live_cluster(tmp_path: Path) -> None:
         "storage_class": "",
         "unsettled": [],
     }
+
+
+def test_a_server_that_is_still_starting_does_not_answer(tmp_path: Path) -> None:
+    def get(path: str) -> t.Any:
+        if path == "/readyz":
+            raise ValueError("GET /readyz: 500 Internal Server Error")
+        return {"items": []}
+
+    found = machine(tmp_path, {"var/lib/mintnet/cluster.done": "mintnet\n"}, get).kubernetes()
+    assert not found["api"]["answers"]
+    assert found["api"]["unsettled"] == ["the API server does not answer: GET /readyz: 500 Internal Server Error"]
 
 
 def test_what_has_not_come_up_is_named() -> None:
