@@ -207,7 +207,7 @@ def cluster_stages(line: Line) -> list[Stage]:
         return Stage(group, "pytest", line, words, junit=junit, live=True)
 
     # What needs no cluster, or has one of its own, runs beside the rest: most of the time is spent on waiting.
-    ends = ("--numprocesses=2", "--dist=loadgroup", "tests/e2e")
+    ends = ("--numprocesses=2", "tests/e2e")
     bench = Stage("bench", "create", line, ("python", "tests/bench/bench.py"), live=True)
     short = pytest("e2e", "-m", "not long", *ends)
     return [pytest("molecule", "tests/molecule"), short, pytest("long", *ends), bench]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One user for all files, which run in the order of their names: what one file leaves, the next one finds.
 
-The files are numbered. A failure in what later cases stand on fails those, too, and says so. Files with an xdist_group
-of their own need nothing of that user and can run beside the others.
+The files are numbered. A failure in what later cases stand on fails those, too, and says so. The files in APART need
+nothing of that user, and can run beside the others.
 """
 
 from __future__ import annotations
@@ -12,19 +12,34 @@ import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tree
 import yaml
 from explained import Case, network
 from surroundings import CLUSTER, User, remove, sweep, traces
+from xdist.scheduler.loadscope import LoadScopeScheduling
+
+APART = {
+    "test_3_binary": "binary",
+    "test_3_keys": "binary",
+    "test_5_mirror": "mirror",
+    "test_7_kills": "kills",
+    "test_machines": "machines",
+}
+"""Files by what they share; one worker runs those in the order of their names. All others share the user."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group("user"))
+class Scheduling(LoadScopeScheduling):
+    """As pytest-xdist's own, except for what belongs together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return APART.get(Path(nodeid.partition("::")[0]).stem, "user")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -40,8 +40,6 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_places import FRESH_STATE, Directory
 from modules import module
 
-pytestmark = pytest.mark.xdist_group("binary")
-
 FIXTURES = tree.ROOT / "tests" / "unit" / "fixtures" / "cometbft"
 VERSIONS = {"0.38": "0.38.25", "0.39": "0.39.4", "0.40": "0.40.0"}
 SAID = {"0.40.0": "0.39.0+v0.40.0"}

@@ -13,8 +13,6 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils import _key_typ
 from modules import module
 from test_3_binary import Binary, Home, cometbft, files, free_port, started, wait_for
 
-pytestmark = pytest.mark.xdist_group("binary")
-
 __all__ = ["cometbft"]  # the fixture
 
 TYPES = {kind.name: kind for kind in _key_types.KEY_TYPES}

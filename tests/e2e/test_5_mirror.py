@@ -15,7 +15,7 @@ import pytest
 import tree
 from surroundings import Run, User, remove, sweep, traces
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("mirror")]
+pytestmark = pytest.mark.long
 
 CLUSTER = "e2emirror"
 SUBNET = "10.89.72.0/24"

@@ -24,8 +24,6 @@ import yaml
 from kills import LOG, POINTS, SEED, Victim
 from surroundings import FOREIGN, NETWORK, folder, processes, sweep, traces
 
-pytestmark = pytest.mark.xdist_group("kills")
-
 CLUSTER = "e2ekills"
 SUBNET = "10.89.71.0/24"
 NODES = 2

@@ -19,7 +19,7 @@ import pytest
 import tree
 from surroundings import Run, User, folder, remove, traces
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("machines")]
+pytestmark = pytest.mark.long
 
 CLUSTER, SUBNET = "e2emachines", "10.89.66.0/24"
 OTHER, OTHER_SUBNET = "e2eother", "10.89.67.0/24"
