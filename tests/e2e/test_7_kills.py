@@ -84,6 +84,9 @@ def exists(victim: Victim) -> bool:
 
 
 def podman(*words: str) -> list[str]:
+    """Of a machine where the first run has still to install it, it has nothing to say."""
+    if not shutil.which("podman"):
+        return []
     answer = subprocess.run(["podman", *words], capture_output=True, text=True, check=True)
     return answer.stdout.split()
 
