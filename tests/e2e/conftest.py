@@ -24,6 +24,8 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 APART = {
     "test_3_binary": "binary",
     "test_3_keys": "binary",
+    "test_3_mac": "mac",
+    "test_5_minikube": "minikube",
     "test_5_mirror": "mirror",
     "test_7_kills": "kills",
     "test_machines": "machines",

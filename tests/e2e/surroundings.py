@@ -55,7 +55,7 @@ class Run:
     @property
     def changed(self) -> int:
         """From the story's last line, or from Ansible's recap."""
-        story = re.findall(r"^done .* changed (\d+)$", self.output, re.MULTILINE)
+        story = re.findall(r"^done .* (?:changed|would change) (\d+)$", self.output, re.MULTILINE)
         recap = re.findall(r"\bchanged=(\d+)", self.output)
         found = story or recap
         assert found, f"{self.command} says nothing of changes:\n{self.output}"
