@@ -6,6 +6,7 @@ Nothing is asserted: times belong to a machine. The floor's manifests are the ve
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -22,6 +23,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).res
 import tree  # noqa: E402
 from surroundings import KINDS, NETWORK, User, remove  # noqa: E402
 
+PARTS = ("keys", "network", "survival")
 SIZES = (4, 16)
 ROLLS = (4, 7)
 KEYS = (4, 100, 1000)
@@ -31,6 +33,19 @@ PEAK = """
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+BUILD = """\
+- name: What the floor is measured with
+  hosts: localhost
+  gather_facts: false
+  roles:
+    - role: mintnet.kubernetes.common
+  tasks:
+    - name: Have the program
+      ansible.builtin.include_role:
+        name: mintnet.kubernetes.artifacts
+      vars:
+        artifacts_wanted: [cometbft]
 """
 TREE = """\
 - name: Keys, genesis and configuration for many nodes
@@ -149,11 +164,13 @@ def survival(user: User, clone: Path, count: int) -> None:
 
 def many_keys(user: User, clone: Path) -> None:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mintnet" / "artifacts" / "cometbft"
+    playbook = clone / "playbooks" / "bench.yml"
+    playbook.write_text(BUILD, encoding="utf-8")
+    user.run(f".venv/bin/ansible-playbook {playbook}", clone)
+    playbook.write_text(TREE, encoding="utf-8")
     binary = next(
         path.with_name("cometbft") for path in cache.glob("*/artifact.json") if "v0.40.0" in path.read_text("utf-8")
     )
-    playbook = clone / "playbooks" / "bench.yml"
-    playbook.write_text(TREE, encoding="utf-8")
 
     def command(count: int, more: str = "") -> str:
         arguments = f"-e directory={user.home / f'keys-{count}{more}'} -e count={count}"
@@ -176,21 +193,26 @@ def many_keys(user: User, clone: Path) -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description="Prints our times, beside their floor where there is one.")
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="what is measured; everything without a name")
+    parts = parser.parse_args().parts or PARTS
     user = User(
         Path(tempfile.mkdtemp(prefix="mintnet-bench-")), cluster="mintnet-bench", subnet="10.89.67.0/24", quiet=True
     )
     clone = tree.copy(user.home / "clone")
     try:
         user.run("scripts/venv .venv requirements.txt", clone)
-        cluster = user.run(".venv/bin/ansible-playbook playbooks/cluster.yml", clone).seconds
         print(f"{'':<58} {'ours':>10} {'floor':>10}")
-        show("nothing → cluster (artifacts cached, or built in this run)", cluster)
-        for count in SIZES:
-            network(user, clone, count)
-        for count in ROLLS:
-            survival(user, clone, count)
-        many_keys(user, clone)
-        show("destroy-cluster", user.run("make destroy-cluster CONFIRM=yes", clone).seconds)
+        if "keys" in parts:
+            many_keys(user, clone)
+        if "network" in parts or "survival" in parts:
+            cluster = user.run(".venv/bin/ansible-playbook playbooks/cluster.yml", clone).seconds
+            show("nothing → cluster (artifacts cached, or built in this run)", cluster)
+            for count in SIZES if "network" in parts else ():
+                network(user, clone, count)
+            for count in ROLLS if "survival" in parts else ():
+                survival(user, clone, count)
+            show("destroy-cluster", user.run("make destroy-cluster CONFIRM=yes", clone).seconds)
     finally:
         remove(user)
 
