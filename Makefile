@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A thin cover over ansible-playbook: each verb prints and runs one line. GNU make 3.81 is enough.
 .DEFAULT_GOAL := help
-.PHONY: help create status logs diagnose forward tx reset recover destroy destroy-cluster mirror test test-long lint unit \
+.PHONY: help create status logs diagnose forward dashboard tx reset recover destroy destroy-cluster mirror test test-long lint unit \
 	bench collection venv ready
 
 quote = '$(subst ','\'',$(1))'
@@ -25,6 +25,8 @@ logs: ready  ## a node's log                                 NODE=tm-0 CONTAINER
 diagnose: ready  ## one archive for a bug report               ARGS='-e mintnet_diagnose_path=/tmp'
 	$(playbook)
 forward: ready  ## a node's RPC on localhost                    NODE=tm-0
+	$(playbook)
+dashboard: ready  ## the cluster's web UI on localhost            ARGS='-e mintnet_dashboard_port=8001'
 	$(playbook)
 tx: ready  ## send a transaction and wait for its block    TX='k=v' NODE=tm-0
 	$(playbook)

@@ -113,7 +113,8 @@ def tools_of(
 ) -> tuple[dict[str, str], list[Job]]:
     """The programs that the pending jobs run, by name, '' for what is not there; and the jobs that remain with them."""
     tools: dict[str, str] = {}
-    if any(job.tool == "go" for job in pending):
+    needed = {name for job in pending for name in job.tools}
+    if "go" in needed:
         modules = [row["go"]["module"] for row in builds.values() if "go" in row]
         tools["go"] = find_go(go_requirement(files, modules), files)
         name, command = catalogue.toolchain
@@ -121,8 +122,7 @@ def tools_of(
             pending = [job for job in pending if job.name != name]
         else:
             tools["go"] = str(command)
-    if any(job.tool == "mmdebstrap" for job in pending):
-        tools["mmdebstrap"] = shutil.which("mmdebstrap") or ""
+    tools |= {name: shutil.which(name) or "" for name in needed - {"go"}}
     return tools, pending
 
 
@@ -160,7 +160,7 @@ def check_disk(cache: Path, pending: list[Job]) -> None:
     needed = sum(job.megabytes for job in pending)
     free = shutil.disk_usage(cache).free // 1_000_000
     if free < needed:
-        caches = ", with Go's caches" if any(job.tool == "go" for job in pending) else ""
+        caches = ", with Go's caches" if any("go" in job.tools for job in pending) else ""
         raise MintnetError(
             f"Building artifacts: about {needed / 1000:.1f} GB are needed{caches}, and {free / 1000:.1f} GB "
             f"are free in {cache}",

@@ -31,7 +31,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         args = self.validate_argument_spec(
             argument_spec={
-                "provider": {"type": "str", "choices": ["auto", "existing", "kubeadm"], "default": "auto"},
+                "provider": {"type": "str", "choices": ["auto", "existing", "kubeadm", "minikube"], "default": "auto"},
                 "cluster": {"type": "str", "required": True},
                 "home": {"type": "path", "required": True},
                 "kubeconfig": {"type": "path", "required": True},

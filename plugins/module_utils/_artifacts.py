@@ -69,6 +69,7 @@ class Artifact:
     file: str
     image: str = ""
     download: Download | None = None
+    upstream: str = ""
 
     def result(self, cache: Path, found: Stored | None) -> dict[str, Any]:
         """What a play sees of it; without a sum as long as it is not built."""
@@ -80,6 +81,7 @@ class Artifact:
             "path": str(self.job.folder(cache) / self.file),
             "sha256": found.sha256[self.file] if found else "",
             **({"image": self.image} if self.image else {}),
+            **({"upstream": self.upstream} if self.upstream else {}),
         }
 
 
@@ -137,7 +139,15 @@ class Catalogue:
         else:
             job, file = self._build(source["build"], target, source["file"]), source["file"]
         return Artifact(
-            name, str(row["version"]), row["kind"], self._platforms[target], job, file, row.get("image", ""), download
+            name=name,
+            version=str(row["version"]),
+            kind=row["kind"],
+            platform=self._platforms[target],
+            job=job,
+            file=file,
+            image=row.get("image", ""),
+            download=download,
+            upstream=row.get("release", {}).get("image", ""),
         )
 
     def _download(self, name: str, row: Row, download: Download) -> Job:
@@ -194,7 +204,9 @@ class Catalogue:
             for path in module.iterdir()
             if not path.name.endswith("_test.go")
         }
-        env = {"CGO_ENABLED": "0", "GOOS": platform.os, "GOARCH": platform.arch, "GOWORK": "off"}
+        # What is partly C is compiled as on this machine; elsewhere than on Linux it has no such part.
+        cgo = recipe.get("cgo", False) and platform.os == "linux"
+        env = {"CGO_ENABLED": str(int(cgo)), "GOOS": platform.os, "GOARCH": platform.arch, "GOWORK": "off"}
 
         def run(work: Work) -> None:
             go = work.tools["go"]
@@ -211,7 +223,7 @@ class Catalogue:
             files=tuple(packages),
             run=run,
             needs=(self._build(TOOLCHAIN).name,),
-            tool="go",
+            tools=("go", "gcc") if cgo else ("go",),
             megabytes=row["megabytes"],
         )
 
@@ -263,7 +275,7 @@ class Catalogue:
             key=content_key(["debian", recipe, DPKG_OPTIONS, platform.arch]),
             files=(TREE,),
             run=run,
-            tool="mmdebstrap",
+            tools=("mmdebstrap",),
             megabytes=row["megabytes"],
         )
 

@@ -87,7 +87,7 @@ class Job:
     files: tuple[str, ...]
     run: Callable[[Work], None] = field(compare=False)
     needs: tuple[str, ...] = ()
-    tool: str = ""
+    tools: tuple[str, ...] = ()
     megabytes: int = 0
     doing: str = "Building"
     resumes: bool = False

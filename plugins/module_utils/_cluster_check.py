@@ -17,7 +17,7 @@ from functools import partial
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, Api, Json
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_info import default_storage_class
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster_state import default_storage_class
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import NETWORK_LABEL
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._quantity import plain, quantity
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._room import is_for_good, room_of

@@ -23,6 +23,7 @@ import typing as t
 from collections.abc import Callable
 from pathlib import Path
 
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster_state import Get, look, silent
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_record import (
     RECORDS,
     Record,
@@ -47,16 +48,11 @@ MARK_BEGUN = "/var/lib/mintnet/cluster.begun"
 MARK_DONE = "/var/lib/mintnet/cluster.done"
 #: Set by "containerd_images" on what it imports: the SHA-256 of the archive.
 IMAGE_LABEL = "io.mintnet.archive"
-#: Set on objects that we apply: the hash of what they were made from.
-INPUTS_ANNOTATION = "mintnet.io/inputs"
-NAMESPACES = ("kube-system", "mintnet-storage")
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 #: Runs a command; its standard output, or None where the command is missing, fails or takes too long.
 Run = Callable[[list[str]], str | None]  # pylint: disable=unsupported-binary-operation
-#: Sends a GET request to the machine's own API server; the decoded answer.
-Get = Callable[[str], t.Any]
 
 
 def run(command: list[str]) -> str | None:
@@ -162,37 +158,11 @@ class Machine:
             "leftovers": [name for name in CLUSTER_FILES if self.exists(name)],
             "ca": base64.b64encode(self.read("/etc/kubernetes/pki/ca.crt").encode()).decode(),
             "admin_sha256": admin_certificate_sha256(self.read(ADMIN)),
-            "api": {"answers": False, "reason": "not made yet", "nodes": [], "deployments": {}, "storage_class": ""},
+            "api": silent("not made yet"),
         }
         if state == "done":
-            found["api"].update(self.api())
-        found["api"]["unsettled"] = unsettled(found["api"])
+            found["api"] = look(lambda: self.get or api_client(self.read(ADMIN)))
         return found
-
-    def api(self) -> dict[str, t.Any]:
-        try:
-            get = self.get or api_client(self.read(ADMIN))
-            # Until then it may refuse its own administrator.
-            get("/readyz")
-            nodes = get("/api/v1/nodes")["items"]
-            deployments = [
-                item
-                for namespace in NAMESPACES
-                for item in get(f"/apis/apps/v1/namespaces/{namespace}/deployments").get("items") or []
-            ]
-            classes = get("/apis/storage.k8s.io/v1/storageclasses").get("items") or []
-        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
-            return {"reason": str(error) or type(error).__name__}
-        return {
-            "answers": True,
-            "reason": "",
-            "nodes": [node_summary(node) for node in nodes],
-            "deployments": {
-                f"{item['metadata']['namespace']}/{item['metadata']['name']}": deployment_summary(item)
-                for item in deployments
-            },
-            "storage_class": default_storage_class(classes),
-        }
 
 
 def api_client(kubeconfig: str, timeout: float = 3.0) -> Get:
@@ -272,44 +242,3 @@ def admin_certificate_sha256(kubeconfig: str) -> str:
 def _embedded(kubeconfig: str, field: str) -> str:
     found = re.search(rf"^\s*{field}:\s*(\S+)\s*$", kubeconfig, re.MULTILINE)
     return found.group(1) if found else ""
-
-
-def node_summary(node: dict[str, t.Any]) -> dict[str, t.Any]:
-    ready = [one for one in node["status"].get("conditions") or [] if one["type"] == "Ready"]
-    return {
-        "name": node["metadata"]["name"],
-        "ready": bool(ready) and ready[0]["status"] == "True",
-        "reason": ready[0].get("message", "") if ready else "",
-        "version": node["status"]["nodeInfo"]["kubeletVersion"],
-        "pod_cidr": node["spec"].get("podCIDR", ""),
-    }
-
-
-def deployment_summary(deployment: dict[str, t.Any]) -> dict[str, t.Any]:
-    status = deployment.get("status") or {}
-    return {
-        "inputs": (deployment["metadata"].get("annotations") or {}).get(INPUTS_ANNOTATION, ""),
-        "wanted": deployment["spec"].get("replicas", 1),
-        "available": status.get("availableReplicas", 0),
-    }
-
-
-def unsettled(api: dict[str, t.Any]) -> list[str]:
-    """What is not as it will be when the cluster has come up, each in words."""
-    if not api["answers"]:
-        return [f"the API server does not answer: {api['reason']}"]
-    waiting = [f"node {node['name']} is not ready: {node['reason']}" for node in api["nodes"] if not node["ready"]]
-    waiting += [
-        f"no pod of {name} is available"
-        for name, deployment in api["deployments"].items()
-        if deployment["wanted"] and not deployment["available"]
-    ]
-    return waiting
-
-
-def default_storage_class(classes: list[dict[str, t.Any]]) -> str:
-    mark = "storageclass.kubernetes.io/is-default-class"
-    return next(
-        (one["metadata"]["name"] for one in classes if (one["metadata"].get("annotations") or {}).get(mark) == "true"),
-        "",
-    )

@@ -14,7 +14,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._kubeconfig import EXTENSION, load
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import nearest
 
-PROVIDERS = ("existing", "kubeadm")
+PROVIDERS = ("existing", "kubeadm", "minikube")
 DOING = "Choosing the cluster"
 QUICK = "about 1 min"
 BUILD = "about 20 min once"
@@ -76,7 +76,8 @@ def read_record(cluster_dir: Path) -> Record | None:
         )
         if record.provider in PROVIDERS:
             return record
-        cause = f"provider = {record.provider!r}: must be {' or '.join(PROVIDERS)}{nearest(record.provider, PROVIDERS)}"
+        allowed = f"{', '.join(PROVIDERS[:-1])} or {PROVIDERS[-1]}"
+        cause = f"provider = {record.provider!r}: must be {allowed}{nearest(record.provider, PROVIDERS)}"
     except FileNotFoundError:
         return None
     except KeyError as exc:
@@ -107,12 +108,18 @@ def decide(now: Situation) -> Plan:
         return _recorded(now, now.record)
     if now.provider == "existing" or (now.provider == "auto" and now.context):
         return _existing(now)
+    if now.provider == "minikube":
+        return _minikube(now)
     return _kubeadm(now)
 
 
 def _leaves_existing(now: Situation, record: Record) -> bool:
     """A cluster that we did not make holds nobody back: naming another context of one is enough."""
-    return record.provider == "existing" and now.provider != "kubeadm" and now.context not in ("", record.context)
+    return (
+        record.provider == "existing"
+        and now.provider in ("auto", "existing")
+        and now.context not in ("", record.context)
+    )
 
 
 def _recorded(now: Situation, record: Record) -> Plan:
@@ -173,7 +180,21 @@ def _existing(now: Situation) -> Plan:
     )
 
 
-def _kubeadm(now: Situation) -> Plan:
+def _minikube(now: Situation) -> Plan:
+    _free_name(now)
+    return _plan(
+        now,
+        provider="minikube",
+        local=False,
+        reason="minikube was asked for",
+        minutes=BUILD,
+        context=now.cluster,
+        exists=False,
+    )
+
+
+def _free_name(now: Situation) -> None:
+    """The context of a new cluster has its name."""
     if not now.contexts.get(now.cluster, True):
         raise MintnetError(
             f"{DOING}: mintnet_cluster = {now.cluster!r}: a new cluster of that name would replace the context "
@@ -181,13 +202,18 @@ def _kubeadm(now: Situation) -> Plan:
             hint=f"to use that cluster: -e mintnet_context={now.cluster}; to make one beside it: "
             f"-e mintnet_cluster=NAME; if it is gone: kubectl config delete-context {now.cluster}",
         )
+
+
+def _kubeadm(now: Situation) -> Plan:
+    _free_name(now)
     named = "kubeadm was asked for" if now.provider == "kubeadm" else "no context named"
     local = not now.machines
     if local and (now.system != "Linux" or not now.root):
         lacking = "root, and this user is not" if now.system == "Linux" else f"Linux, and this is {_spoken(now.system)}"
         others = (
             f"name a cluster that exists (-e mintnet_context=NAME; contexts in {now.kubeconfig}: "
-            f"{', '.join(now.contexts) or 'none'}), or list a machine in the inventory's kube_control_plane"
+            f"{', '.join(now.contexts) or 'none'}), list a machine in the inventory's kube_control_plane, or have "
+            "minikube make one (-e mintnet_provider=minikube)"
         )
         raise MintnetError(
             f"{DOING}: {named}, no machines listed, so a local machine would be made, which needs {lacking}",

@@ -158,12 +158,12 @@ def sound_genesis(
     return []
 
 
-def context_or_kubeadm(mintnet_provider: str, mintnet_context: str) -> list[str]:
-    if mintnet_provider != "kubeadm" or not mintnet_context:
+def context_or_new(mintnet_provider: str, mintnet_context: str) -> list[str]:
+    if mintnet_provider not in ("kubeadm", "minikube") or not mintnet_context:
         return []
     return [
-        f"mintnet_context = {mintnet_context!r}: contradicts mintnet_provider = kubeadm, which makes a context of its "
-        "own; leave one of them out"
+        f"mintnet_context = {mintnet_context!r}: contradicts mintnet_provider = {mintnet_provider}, which makes a "
+        "context of its own; leave one of them out"
     ]
 
 
@@ -224,7 +224,7 @@ RELATIONS: tuple[Callable[..., list[str]], ...] = (
     sound_configuration,
     sound_topology,
     sound_genesis,
-    context_or_kubeadm,
+    context_or_new,
     one_pod_subnet,
     one_service_subnet,
     room_for_machines,

@@ -199,6 +199,8 @@ CHECKS: dict[str, Check] = {
     "mintnet_kubeconfig": kubeconfig,
     "mintnet_diagnose_path": current_folder,
     "mintnet_mirror_dir": or_empty(current_folder),
+    "mintnet_dashboard_port": between(1, 65535),
+    "mintnet_dashboard_seconds": at_least(0, LONGEST),
     "mintnet_machines": at_least(1, MOST_MACHINES),
     "cometbft_network": network_name,
     "cometbft_chain_id": chain_id,

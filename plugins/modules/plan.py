@@ -24,7 +24,7 @@ options:
       - What the user asked for. With V(auto) the plan decides.
       - A provider that contradicts the record of an earlier run is refused.
     type: str
-    choices: [auto, existing, kubeadm]
+    choices: [auto, existing, kubeadm, minikube]
     default: auto
   cluster:
     description: Name of the cluster. It is also the context's name when the cluster is made by us.
@@ -77,7 +77,7 @@ ansible_facts:
       type: dict
       contains:
         provider:
-          description: V(existing) or V(kubeadm).
+          description: V(existing), V(kubeadm) or V(minikube).
           type: str
           returned: success
           sample: kubeadm

@@ -46,7 +46,7 @@ class InProcess(ActionBase):
             return {**result, **self._execute_module(task_vars=task_vars)}
         args = self.arguments(task_vars or {})
         try:
-            result.update(self.module.run(plain(args), self._task.check_mode))
+            result.update(self.work(plain(args)))
         except MintnetError as error:
             result.update(error.result, failed=True, changed=False, msg=str(error))
         except OSError as error:
@@ -59,6 +59,11 @@ class InProcess(ActionBase):
             # A library may quote what it could not take; Ansible would print that, with the traceback.
             result.update(failed=True, changed=False, msg=secrets.text(f"{type(error).__name__}: {error}"))
         return result
+
+    def work(self, args: dict[str, Any]) -> dict[str, Any]:
+        """A plugin may pass on what only Ansible's process can do, such as printing."""
+        found: dict[str, Any] = self.module.run(args, self._task.check_mode)
+        return found
 
     def secrets(self, args: dict[str, Any]) -> Redactor | None:
         """What hides the arguments that are secrets, if there are any."""

@@ -10,15 +10,18 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster_state import (
+    dashboards,
+    default_storage_class,
+    unsettled,
+)
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_info import (
     Machine,
     admin_certificate_sha256,
-    default_storage_class,
     parse_images,
     parse_listening,
     parse_meminfo,
     parse_os_release,
-    unsettled,
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_install import Installation, WantedFile
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_record import parse_show
@@ -146,7 +149,14 @@ def test_a_live_cluster(tmp_path: Path) -> None:
         "answers": True,
         "reason": "",
         "nodes": [
-            {"name": "mintnet-1", "ready": True, "reason": "", "version": "v1.36.3", "pod_cidr": "10.244.0.0/24"}
+            {
+                "name": "mintnet-1",
+                "ready": True,
+                "reason": "",
+                "pressures": [],
+                "version": "v1.36.3",
+                "pod_cidr": "10.244.0.0/24",
+            }
         ],
         "deployments": {"mintnet-storage/p": {"inputs": "h", "wanted": 1, "available": 1}},
         "storage_class": "",
@@ -170,13 +180,14 @@ def test_what_has_not_come_up_is_named() -> None:
         "answers": True,
         "reason": "",
         "nodes": [
-            {"name": "a-1", "ready": False, "reason": "cni plugin not initialized"},
-            {"name": "a-2", "ready": True},
+            {"name": "a-1", "ready": False, "reason": "cni plugin not initialized", "pressures": []},
+            {"name": "a-2", "ready": True, "pressures": ["DiskPressure"]},
         ],
         "deployments": {"kube-system/coredns": {"wanted": 2, "available": 0}, "x/y": {"wanted": 2, "available": 1}},
     }
     assert unsettled(api) == [
         "node a-1 is not ready: cni plugin not initialized",
+        "node a-2 takes no pods: DiskPressure",
         "no pod of kube-system/coredns is available",
     ]
     assert unsettled({"answers": False, "reason": "refused"}) == ["the API server does not answer: refused"]
@@ -205,3 +216,20 @@ def test_drift_of_files_and_units(tmp_path: Path) -> None:
 def test_an_unreadable_record_counts_as_none(tmp_path: Path) -> None:
     found = machine(tmp_path, {"var/lib/mintnet/records/trial.json": "{"})
     assert found.records() == {"trial": {"inputs": "", "drift": []}}
+
+
+def test_dashboards_the_best_first() -> None:
+    def service(place: str, called: str, **port: object) -> dict[str, t.Any]:
+        return {"metadata": {"namespace": place, "name": called}, "spec": {"ports": [port]}}
+
+    services = [
+        service("kubernetes-dashboard", "kubernetes-dashboard", port=80),
+        service("default", "my-kong-proxy", port=443),
+        service("mintnet", "tm-0", port=26657),
+        service("kube-system", "my-headlamp", port=80, name="http"),
+    ]
+    assert dashboards(lambda _path: {"items": services}) == [
+        "/api/v1/namespaces/kube-system/services/my-headlamp:http/proxy/",
+        "/api/v1/namespaces/default/services/https:my-kong-proxy:443/proxy/",
+        "/api/v1/namespaces/kubernetes-dashboard/services/kubernetes-dashboard:80/proxy/",
+    ]

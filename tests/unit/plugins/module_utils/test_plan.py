@@ -67,6 +67,17 @@ USED = Record(provider="existing", context="work", kubeconfig="/home/second", lo
             },
         ),
         ({"context": "work", "machines": ("m1",)}, {"provider": "existing"}),
+        (
+            {"provider": "minikube", "root": False, "machines": ("m1",)},
+            {
+                "provider": "minikube",
+                "local": False,
+                "context": "mintnet",
+                "exists": False,
+                "reason": "minikube was asked for",
+            },
+        ),
+        ({"provider": "minikube", "system": "Darwin"}, {"provider": "minikube"}),
         ({"context": "work", "system": "Darwin", "root": False}, {"provider": "existing"}),
         # A record is sticky, and brings its own kubeconfig.
         (
@@ -128,6 +139,13 @@ def test_chosen(changes: dict[str, t.Any], expected: dict[str, t.Any]) -> None:
             "clusters/mintnet/cluster.yml",
         ),
         ({"record": USED, "context": "wrk"}, "no context wrk", "work, other"),
+        ({"record": MADE, "provider": "minikube"}, "provider kubeadm since an earlier run", "-e mintnet_cluster=NAME"),
+        ({"record": USED, "provider": "minikube"}, "provider existing since an earlier run", "-e mintnet_cluster=NAME"),
+        (
+            {"provider": "minikube", "contexts": {"mintnet": False}},
+            "would replace the context mintnet",
+            "-e mintnet_context=mintnet",
+        ),
     ],
 )
 def test_refused(changes: dict[str, t.Any], message: str, hint: str) -> None:
@@ -160,7 +178,7 @@ def test_record_is_read_as_it_was_written(tmp_path: Path) -> None:
         ("a: 1", "provider is missing"),
         (
             "{provider: kubeadmin, context: a, kubeconfig: /x, local: true}",
-            "provider = 'kubeadmin': must be existing or kubeadm; did you mean kubeadm?",
+            "provider = 'kubeadmin': must be existing, kubeadm or minikube; did you mean kubeadm?",
         ),
         ("", "it holds no mapping"),
         ("- a", "it holds no mapping"),

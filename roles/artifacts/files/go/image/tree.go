@@ -8,6 +8,7 @@ import (
 	"debug/elf"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"strings"
@@ -56,9 +57,14 @@ func readTree(name string) (tree, error) {
 	}
 }
 
-// take copies to items what matches the patterns, the targets of links among it, and the libraries that it needs.
+// take copies to items what matches the patterns, the targets of links among it, and the libraries that it needs; all
+// of the tree for the pattern "**".
 func (t tree) take(patterns []string, items map[string]item) error {
 	for _, pattern := range patterns {
+		if pattern == "**" {
+			maps.Copy(items, t)
+			continue
+		}
 		found := false
 		for name := range t {
 			matches, err := path.Match(pattern, name)

@@ -1,0 +1,114 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How far a cluster has come up, as its API server tells. Runs on machines, too: standard library only."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import typing as t
+from collections.abc import Callable
+
+#: Sends a GET request to an API server; the decoded answer.
+Get = Callable[[str], t.Any]
+#: Set on objects that we apply: the hash of what they were made from.
+INPUTS_ANNOTATION = "mintnet.io/inputs"
+NAMESPACES = ("kube-system", "mintnet-storage")
+#: Web UIs by the name of their service, the best first: Headlamp, and the two shapes of the older dashboard.
+DASHBOARDS = (r"(.+-)?headlamp", r"(.+-)?kong-proxy", r"kubernetes-dashboard")
+FAILURES = (OSError, http.client.HTTPException, ValueError, KeyError, TypeError)
+
+
+def silent(reason: str) -> dict[str, t.Any]:
+    """What is known of a cluster that does not answer."""
+    api = {"answers": False, "reason": reason, "nodes": [], "deployments": {}, "storage_class": ""}
+    return {**api, "unsettled": unsettled(api)}
+
+
+def look(connect: Callable[[], Get], failures: tuple[type[Exception], ...] = FAILURES) -> dict[str, t.Any]:
+    """Nodes, deployments and storage, and in words what is not as it will be."""
+    try:
+        get = connect()
+        # Until then it may refuse its own administrator.
+        get("/readyz")
+        nodes = get("/api/v1/nodes")["items"]
+        deployments = [
+            item
+            for namespace in NAMESPACES
+            for item in get(f"/apis/apps/v1/namespaces/{namespace}/deployments").get("items") or []
+        ]
+        classes = get("/apis/storage.k8s.io/v1/storageclasses").get("items") or []
+    except failures as error:
+        return silent(str(error) or type(error).__name__)
+    api = {
+        "answers": True,
+        "reason": "",
+        "nodes": [node_summary(node) for node in nodes],
+        "deployments": {
+            f"{item['metadata']['namespace']}/{item['metadata']['name']}": deployment_summary(item)
+            for item in deployments
+        },
+        "storage_class": default_storage_class(classes),
+    }
+    return {**api, "unsettled": unsettled(api)}
+
+
+def node_summary(node: dict[str, t.Any]) -> dict[str, t.Any]:
+    conditions = node["status"].get("conditions") or []
+    ready = [one for one in conditions if one["type"] == "Ready"]
+    return {
+        "name": node["metadata"]["name"],
+        "ready": bool(ready) and ready[0]["status"] == "True",
+        "reason": ready[0].get("message", "") if ready else "",
+        # Under pressure it takes no pods: DiskPressure, MemoryPressure, PIDPressure.
+        "pressures": [
+            one["type"] for one in conditions if one["type"].endswith("Pressure") and one["status"] == "True"
+        ],
+        "version": node["status"]["nodeInfo"]["kubeletVersion"],
+        "pod_cidr": node["spec"].get("podCIDR", ""),
+    }
+
+
+def deployment_summary(deployment: dict[str, t.Any]) -> dict[str, t.Any]:
+    status = deployment.get("status") or {}
+    return {
+        "inputs": (deployment["metadata"].get("annotations") or {}).get(INPUTS_ANNOTATION, ""),
+        "wanted": deployment["spec"].get("replicas", 1),
+        "available": status.get("availableReplicas", 0),
+    }
+
+
+def unsettled(api: dict[str, t.Any]) -> list[str]:
+    """What is not as it will be when the cluster has come up, each in words."""
+    if not api["answers"]:
+        return [f"the API server does not answer: {api['reason']}"]
+    waiting = [f"node {node['name']} is not ready: {node['reason']}" for node in api["nodes"] if not node["ready"]]
+    waiting += [f"node {node['name']} takes no pods: {name}" for node in api["nodes"] for name in node["pressures"]]
+    waiting += [
+        f"no pod of {name} is available"
+        for name, deployment in api["deployments"].items()
+        if deployment["wanted"] and not deployment["available"]
+    ]
+    return waiting
+
+
+def default_storage_class(classes: list[dict[str, t.Any]]) -> str:
+    mark = "storageclass.kubernetes.io/is-default-class"
+    return next(
+        (one["metadata"]["name"] for one in classes if (one["metadata"].get("annotations") or {}).get(mark) == "true"),
+        "",
+    )
+
+
+def dashboards(get: Get) -> list[str]:
+    """Where the API server's proxy has the web UIs of the cluster, the best first."""
+    services = get("/api/v1/services").get("items") or []
+    return [_proxied(one) for name in DASHBOARDS for one in services if re.fullmatch(name, one["metadata"]["name"])]
+
+
+def _proxied(service: dict[str, t.Any]) -> str:
+    port = service["spec"]["ports"][0]
+    scheme = "https:" if port["port"] in (443, 8443) else ""
+    where = f"{scheme}{service['metadata']['name']}:{port.get('name') or port['port']}"
+    return f"/api/v1/namespaces/{service['metadata']['namespace']}/services/{where}/proxy/"

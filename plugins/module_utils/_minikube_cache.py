@@ -1,0 +1,90 @@
+# Copyright (c) 2026 the mintnet developers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What minikube would download, put where it looks first: programs and images below its folder "cache".
+
+An image is a docker archive, named REGISTRY/PATH_TAG, and has to name itself as minikube asks for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import tarfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+MANIFEST = "manifest.json"
+
+
+def program(root: Path, arch: str, version: str, name: str) -> Path:
+    return root / "cache" / "linux" / arch / f"v{version}" / name
+
+
+def image(root: Path, arch: str, reference: str) -> Path:
+    name, _colon, tag = reference.rpartition(":")
+    return root / "cache" / "images" / arch / f"{name}_{tag}"
+
+
+def put_program(source: Path, target: Path) -> bool:
+    """Whether it was missing, or another."""
+    if target.exists() and _sha256(target) == _sha256(source):
+        return False
+    with _draft(target) as draft:
+        shutil.copyfile(source, draft)
+        draft.chmod(0o755)
+    return True
+
+
+def put_image(source: Path, target: Path, reference: str) -> bool:
+    """Whether it was missing, or another; the copy names itself ``reference``."""
+    manifest = _manifest(source)
+    manifest[0]["RepoTags"] = [reference]
+    if target.exists() and _manifest(target) == manifest:
+        return False
+    text = json.dumps(manifest).encode()
+    with _draft(target) as draft, tarfile.open(source) as old, tarfile.open(draft, "w") as new:
+        for member in old:
+            if member.name == MANIFEST:
+                member.size = len(text)
+                new.addfile(member, io.BytesIO(text))
+            else:
+                new.addfile(member, old.extractfile(member) if member.isfile() else None)
+    return True
+
+
+def _manifest(archive: Path) -> list[dict[str, object]]:
+    """It holds the digests of configuration and layers, and so stands for all of the image."""
+    with tarfile.open(archive) as tar:
+        file = tar.extractfile(MANIFEST)
+        assert file is not None
+        found: list[dict[str, object]] = json.load(file)
+    return found
+
+
+def seed(root: Path, arch: str, version: str, programs: Mapping[str, Path], images: Mapping[str, Path]) -> list[str]:
+    """The names of what was put there now."""
+    placed = [name for name, source in programs.items() if put_program(source, program(root, arch, version, name))]
+    return placed + [
+        reference for reference, source in images.items() if put_image(source, image(root, arch, reference), reference)
+    ]
+
+
+@contextmanager
+def _draft(target: Path) -> Iterator[Path]:
+    """A file beside the target that takes its place when it is whole. minikube takes whatever it finds."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.mintnet")
+    try:
+        yield draft
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A network on a cluster of minikube: the stock program, with podman, and everything that it needs given to it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tree
+import yaml
+from explained import story
+from surroundings import FOREIGN, Run, User, remove, sweep, traces
+
+pytestmark = pytest.mark.long
+
+CLUSTER = "e2eminikube"
+SUBNET = "10.89.73.0/24"
+YES = "-e mintnet_confirm=true"
+MINIKUBE = "-e mintnet_provider=minikube"
+
+
+@pytest.fixture(scope="module")
+def user() -> Iterator[User]:
+    sweep(CLUSTER)
+    someone = User(Path(tempfile.mkdtemp(prefix=f"{CLUSTER}-")), CLUSTER, SUBNET)
+    someone.environment["MINIKUBE_HOME"] = str(someone.home)
+    yield someone
+    play(someone, "destroy_cluster", YES, code=None)
+    remove(someone)
+
+
+def play(user: User, name: str, options: str = "", *, code: int | None = 0) -> Run:
+    return user.run(f"ansible-playbook playbooks/{name}.yml {options}", tree.ROOT, code=code)
+
+
+def test_check_run_makes_nothing(user: User) -> None:
+    assert "would be made with the driver podman" in play(user, "create", f"{MINIKUBE} --check").output
+    assert not (user.home / ".minikube" / "profiles" / CLUSTER).exists()
+
+
+def test_network(user: User) -> None:
+    made = play(user, "create", MINIKUBE)
+    assert "made with the driver podman" in made.output
+    user.agree()
+    entries = yaml.safe_load(user.kubeconfig.read_text(encoding="utf-8"))
+    assert entries["current-context"] == FOREIGN["current-context"]
+    assert {item["name"] for item in entries["contexts"]} == {"theirs", CLUSTER}
+
+
+def test_again_changes_nothing(user: User) -> None:
+    pods = user.pods()
+    assert play(user, "create").changed == 0
+    assert user.pods() == pods
+
+
+def test_profile_that_was_stopped_is_started_and_the_chain_goes_on(user: User) -> None:
+    height = user.height("tm-0")
+    user.run(f"podman stop {CLUSTER}", user.home)
+    run = play(user, "create")
+    assert "started with the driver podman" in run.output
+    assert user.agree() > height
+
+
+def test_profile_that_differs_is_a_choice(user: User) -> None:
+    told = story(play(user, "create", "-e minikube_memory=3000", code=1).output)
+    assert "memory in MiB: 4096, wanted 3000" in told["why"]
+    assert "minikube_on_drift=recreate" in told["next"]
+    kept = play(user, "create", "-e minikube_memory=3000 -e minikube_on_drift=keep")
+    assert kept.changed == 0
+    assert "is kept as it is" in kept.output
+
+
+def test_profile_of_somebody_else_is_refused(user: User) -> None:
+    """As after the loss of what we know of our clusters."""
+    record = user.home / "mintnet" / "clusters" / CLUSTER
+    away = user.home / "away"
+    record.rename(away)
+    entries = yaml.safe_load(user.kubeconfig.read_text(encoding="utf-8"))
+    user.kubeconfig.write_text(yaml.safe_dump(FOREIGN), encoding="utf-8")
+    try:
+        told = story(play(user, "create", MINIKUBE, code=1).output)["why"]
+    finally:
+        user.kubeconfig.write_text(yaml.safe_dump(entries), encoding="utf-8")
+        if record.exists():
+            for path in record.iterdir():
+                path.unlink()
+            record.rmdir()
+        away.rename(record)
+    assert "there is one, which we did not make" in told
+    user.agree()
+
+
+def test_it_leaves_nothing(user: User) -> None:
+    play(user, "destroy", YES)
+    play(user, "destroy_cluster", YES)
+    assert not {kind: names for kind, names in traces(user).items() if names}
+    entries = yaml.safe_load(user.kubeconfig.read_text(encoding="utf-8"))
+    assert {item["name"] for item in entries["contexts"]} == {"theirs"}
+    assert play(user, "destroy_cluster", YES).changed == 0
