@@ -18,12 +18,14 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import L
 
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "artifacts"
 LINUX = Platform("linux", "amd64")
+#: What nobody else makes.
+OURS = ["node", "machine"]
 
 
 def tables(**variables: Any) -> tuple[dict[str, Any], ...]:
     """What can be made of CometBFT, what is delivered, and what is built."""
     own = DataLoader().load_from_file(str(ROLE / "vars" / "main.yml"), trusted_as_template=True)
-    templar = Templar(DataLoader(), variables={**own, **variables})
+    templar = Templar(DataLoader(), variables={**own, "role_path": str(ROLE), **variables})
     names = ("_artifacts_cometbft", "_artifacts_table", "_artifacts_builds")
     return tuple(templar.template(own[name]) for name in names)
 
@@ -49,21 +51,23 @@ def test_the_roles_own_table_resolves(tmp_path: Path) -> None:
 
 
 def test_what_upstream_publishes() -> None:
-    """Every row says it, but for the one that nobody else makes; each sum is of a file that is still in the table."""
+    """Every row says it, but for those that nobody else makes; each sum is of a file that is still in the table."""
     _releases, table, _builds = tables()
-    assert [name for name, row in table.items() if "release" not in row] == ["machine"]
+    assert [name for name, row in table.items() if "release" not in row] == OURS
     own = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
     assert {name for name, row in table.items() if row.get("release", {}).get("sha256")} == set(
         own["_artifacts_sha256"]
     )
     pinned = set()
     for name, row in table.items():
+        if name in OURS:
+            continue
         upstream = [
             _sources.release(row, Platform(system, arch))
             for system in ("linux", "darwin")
             for arch in ("amd64", "arm64")
         ]
-        assert ("image" in row["release"] if row["kind"] == "image" else all(upstream)) or name == "machine"
+        assert "image" in row["release"] if row["kind"] == "image" else all(upstream)
         for one in filter(None, upstream):
             assert one.url.startswith("https://")
             assert "{" not in one.url
@@ -117,7 +121,18 @@ def test_packages_that_no_mirror_holds() -> None:
     _python, machine, local, source = own["_artifacts_elsewhere"].values()
     assert set(machine) == installed("containerd", "cni", "kubeadm")
     assert set(local) == set(host["_machines_commands"].values())
-    assert set(source) == installed("artifacts")
+    assert set(source) == {package for packages in own["_artifacts_tools"].values() for package in packages}
+
+
+def test_what_only_one_provider_needs() -> None:
+    own = DataLoader().load_from_file(str(ROLE / "vars" / "main.yml"), trusted_as_template=True)
+
+    def offered(provider: str) -> set[str]:
+        variables = {**own, "role_path": str(ROLE), "artifacts_provider": provider}
+        return set(Templar(DataLoader(), variables=variables).template(own["_artifacts_offered"]))
+
+    assert offered("minikube") - offered("kubeadm") == {"minikube", "node"}
+    assert offered("kubeadm") - offered("minikube") == {"machine", "containerd", "cni_plugins"}
 
 
 def test_each_line_of_cometbft_is_made_alone(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_names_that_only_resemble_ours_are_doubted() -> None:
     names = ["cometbtf_nodes", "machine_names", "nodes", "ansible_cometbft_nodes", "cometbft_nodes", "version"]
     assert doubtful_names(names, KNOWN) == [
         "cometbtf_nodes is not a variable of this collection; was cometbft_nodes meant?",
-        "nodes is not a variable of this collection; was cometbft_nodes meant?",
+        "nodes is not a variable of this collection; was cometbft_nodes or minikube_nodes meant?",
         "version is not a variable of this collection; was cometbft_version or kubeadm_version meant?",
     ]
     ansibles = ["groups", "group_names", "hostvars", "inventory_dir", "omit", "playbook_dir", "role_path", "vars"]
