@@ -136,11 +136,10 @@ class Minikube:
             text=True,
             errors="replace",
         )
-        assert process.stdout is not None
         clock = threading.Timer(START_SECONDS, process.kill)
         clock.start()
         try:
-            for event in _events(process.stdout):
+            for event in _events(process.stdout or ()):
                 events.append(event)
                 if event["type"].endswith(".step"):
                     tell(event["data"].get("message", "").strip())

@@ -13,9 +13,12 @@ import io
 import json
 import shutil
 import tarfile
+import typing as t
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 
 MANIFEST = "manifest.json"
 
@@ -41,9 +44,9 @@ def put_program(source: Path, target: Path) -> bool:
 
 def put_image(source: Path, target: Path, reference: str) -> bool:
     """Whether it was missing, or another; the copy names itself ``reference``."""
-    manifest = _manifest(source)
+    manifest = manifest_of(source)
     manifest[0]["RepoTags"] = [reference]
-    if target.exists() and _manifest(target) == manifest:
+    if target.exists() and manifest_of(target) == manifest:
         return False
     text = json.dumps(manifest).encode()
     with _draft(target) as draft, tarfile.open(source) as old, tarfile.open(draft, "w") as new:
@@ -56,13 +59,13 @@ def put_image(source: Path, target: Path, reference: str) -> bool:
     return True
 
 
-def _manifest(archive: Path) -> list[dict[str, object]]:
+def manifest_of(archive: Path) -> list[dict[str, t.Any]]:
     """It holds the digests of configuration and layers, and so stands for all of the image."""
     with tarfile.open(archive) as tar:
         file = tar.extractfile(MANIFEST)
-        assert file is not None
-        found: list[dict[str, object]] = json.load(file)
-    return found
+        if file is None:
+            raise MintnetError(f"Reading the image {archive}: its {MANIFEST} is no file; remove it and run again")
+        return t.cast("list[dict[str, t.Any]]", json.load(file))
 
 
 def seed(root: Path, arch: str, version: str, programs: Mapping[str, Path], images: Mapping[str, Path]) -> list[str]:

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import json
-import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _machines_host, _podman
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._minikube_cache import manifest_of
 
 #: Mounted into each node, whether the host's kernel has modules or not.
 MODULES = Path("/lib/modules")
@@ -22,11 +22,11 @@ SUDO = """\
 #!/bin/sh
 # Who runs minikube is root already, and what podman is told by the environment must reach it.
 while :; do
-	case "${1:-}" in
-	--) shift && break ;;
-	-*) shift ;;
-	*) break ;;
-	esac
+    case "${1:-}" in
+    --) shift && break ;;
+    -*) shift ;;
+    *) break ;;
+    esac
 done
 exec "$@"
 """
@@ -53,10 +53,7 @@ def surroundings() -> Iterator[dict[str, str]]:
 def have_image(archive: Path, reference: str) -> bool:
     """Whether it had to be loaded; another image of that name gives the name up."""
     doing = f"Loading {reference} into podman"
-    with tarfile.open(archive) as tar:
-        manifest = tar.extractfile("manifest.json")
-        assert manifest is not None
-        wanted = str(json.load(manifest)[0]["Config"]).removeprefix("sha256:").removesuffix(".json")
+    wanted = str(manifest_of(archive)[0]["Config"]).removeprefix("sha256:").removesuffix(".json")
     found = _podman.attempt(doing, "podman", "image", "inspect", "--format", "{{.Id}}", reference)
     if found.returncode == 0 and found.stdout.strip() == wanted:
         return False
