@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import re
 import threading
@@ -18,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from ansible.module_utils import urls
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _files
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 
 CHUNK = 1 << 20
@@ -67,12 +67,12 @@ def fetch(download: Download, draft: Path, run: Run) -> None:
     wanted = download.sha256 or _persist(lambda: _published(download), run)
     continued = draft.exists()
     _persist(lambda: _transfer(download.url, draft, run), run)
-    found = _sha256(draft)
+    found = _files.sha256(draft)
     if found != wanted and continued:
         run.note("the sum is wrong: the draft was of another file, so it begins anew")
         draft.unlink()
         _persist(lambda: _transfer(download.url, draft, run), run)
-        found = _sha256(draft)
+        found = _files.sha256(draft)
     if found != wanted:
         draft.unlink()
         whose = "the sum that is pinned" if download.sha256 else f"the sum in {download.sums}"
@@ -225,8 +225,3 @@ def _published(download: Download) -> str:
             hint="see what that server has there, or choose another artifacts_source",
         )
     return found
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

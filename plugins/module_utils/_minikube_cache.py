@@ -8,7 +8,6 @@ An image is a docker archive, named REGISTRY/PATH_TAG, and has to name itself as
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import shutil
@@ -18,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _files
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 
 MANIFEST = "manifest.json"
@@ -34,7 +34,7 @@ def image(root: Path, arch: str, reference: str) -> Path:
 
 def put_program(source: Path, target: Path) -> bool:
     """Whether it was missing, or another."""
-    if target.exists() and _sha256(target) == _sha256(source):
+    if target.exists() and _files.sha256(target) == _files.sha256(source):
         return False
     with _draft(target) as draft:
         shutil.copyfile(source, draft)
@@ -86,8 +86,3 @@ def _draft(target: Path) -> Iterator[Path]:
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

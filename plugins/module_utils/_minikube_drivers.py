@@ -49,7 +49,7 @@ class Host:
 
 
 def look() -> Host:
-    names = ("docker", "podman", "sudo", *(name for group in _PROGRAMS.values() for name in group))
+    names = ("docker", "podman", *(name for group in _PROGRAMS.values() for name in group))
     return Host(
         system=platform.system(),
         root=os.geteuid() == 0,

@@ -50,12 +50,10 @@ def surroundings() -> Iterator[dict[str, str]]:
         yield variables
 
 
-def have_image(archive: Path, reference: str) -> bool:
-    """Whether it had to be loaded; another image of that name gives the name up."""
+def have_image(archive: Path, reference: str) -> None:
+    """Load it where podman has none, or another, of that name."""
     doing = f"Loading {reference} into podman"
     wanted = str(manifest_of(archive)[0]["Config"]).removeprefix("sha256:").removesuffix(".json")
     found = _podman.attempt(doing, "podman", "image", "inspect", "--format", "{{.Id}}", reference)
-    if found.returncode == 0 and found.stdout.strip() == wanted:
-        return False
-    _podman.podman(doing, "load", "--input", str(archive), timeout=600)
-    return True
+    if found.returncode != 0 or found.stdout.strip() != wanted:
+        _podman.podman(doing, "load", "--input", str(archive), timeout=600)

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
+import http.server
 import itertools
 import json
 import os
@@ -13,8 +15,10 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -247,6 +251,20 @@ class User:
         answer = self.kubectl(f"-n {namespace} exec -c tm tm-0 -- curl -s '{query}'").output
         value = json.loads(answer)["result"]["response"].get("value")
         return base64.b64decode(value).decode() if value else ""
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of a plain web server on loopback that has this folder."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def digest(value: object) -> str:

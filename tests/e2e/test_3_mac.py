@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import http.server
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pytest
 import tree
 import yaml
 from mac import Mac
+from surroundings import served
 
 VERSION = yaml.safe_load((tree.ROOT / "roles/artifacts/vars/main.yml").read_text(encoding="utf-8"))[
     "_artifacts_versions"
@@ -48,11 +46,6 @@ def kubectl(version: str) -> str:
     return f"""echo '{{"clientVersion": {{"gitVersion": "v{version}"}}}}'"""
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @pytest.fixture
 def mac(tmp_path: Path, request: pytest.FixtureRequest) -> Mac:
     someone = Mac(tmp_path, "mac", machine=getattr(request, "param", "arm64"))
@@ -73,10 +66,8 @@ def mirror(tmp_path: Path) -> Iterator[str]:
         sums.append(f"{hashlib.sha256(content.encode()).hexdigest()}  {place}\n")
     (folder / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
     sha256 = hashlib.sha256("".join(sums).encode()).hexdigest()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"-e artifacts_mirror_url=http://127.0.0.1:{server.server_port} -e artifacts_mirror_sha256={sha256}"
-        server.shutdown()
+    with served(folder) as address:
+        yield f"-e artifacts_mirror_url={address} -e artifacts_mirror_sha256={sha256}"
 
 
 def four_runs(mac: Mac, book: Path, options: str) -> None:

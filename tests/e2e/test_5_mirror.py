@@ -3,28 +3,20 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import re
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import tree
-from surroundings import Run, User, remove, sweep, traces
+from surroundings import Run, User, remove, served, sweep, traces
 
 pytestmark = pytest.mark.long
 
 CLUSTER = "e2emirror"
 SUBNET = "10.89.72.0/24"
 YES = "-e mintnet_confirm=true"
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +35,8 @@ def mirror(user: User) -> Iterator[str]:
     filled = play(user, "mirror", f"-e mintnet_mirror_dir={folder}")
     (sha256,) = set(re.findall(r"\b[0-9a-f]{64}\b", filled.output))
     assert play(user, "mirror", f"-e mintnet_mirror_dir={folder}").changed == 0
-    handler = functools.partial(Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}"
+    with served(folder) as address:
         yield f"-e artifacts_mirror_url={address} -e artifacts_mirror_sha256={sha256}"
-        server.shutdown()
 
 
 def play(user: User, name: str, options: str, *, code: int | None = 0) -> Run:
