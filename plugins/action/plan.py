@@ -7,10 +7,12 @@ from __future__ import annotations
 import dataclasses
 import os
 import platform
+import shutil
 from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _minikube_drivers
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._plan import (
     Situation,
@@ -54,6 +56,8 @@ class ActionModule(ActionBase):
                     contexts=read_contexts(Path(args["kubeconfig"])),
                     system=platform.system(),
                     root=os.geteuid() == 0,
+                    minikube=shutil.which("minikube") is not None,
+                    driver=_minikube_drivers.at_hand,
                 )
             )
         except MintnetError as exc:

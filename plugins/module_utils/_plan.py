@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._kubeconfig import EXTENSION, load
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._minikube_drivers import PREFERRED
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import nearest
 
 PROVIDERS = ("existing", "kubeadm", "minikube")
@@ -44,6 +45,15 @@ class Situation:
     contexts: Mapping[str, bool]
     system: str
     root: bool
+    #: Whether there is a minikube in PATH.
+    minikube: bool
+    #: The driver of minikube that works here, or nothing; only asked for where it matters, since that may take seconds.
+    driver: Callable[[], str]
+
+    @property
+    def has_machines(self) -> bool:
+        """Whether there are any, or one can be made here."""
+        return bool(self.machines) or (self.system == "Linux" and self.root)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,13 +113,19 @@ def read_contexts(kubeconfig: Path) -> dict[str, bool]:
 
 
 def decide(now: Situation) -> Plan:
-    """The record of an earlier run wins, then a context named by the user, then machines, then this machine."""
+    """The record of an earlier run wins, then a context named by the user, then machines, then minikube where it is
+    installed or no machine can be made here, then this machine."""
     if now.record and not _leaves_existing(now, now.record):
         return _recorded(now, now.record)
     if now.provider == "existing" or (now.provider == "auto" and now.context):
         return _existing(now)
     if now.provider == "minikube":
-        return _minikube(now)
+        return _minikube(now, "minikube was asked for")
+    if now.provider == "auto" and not now.machines and (now.minikube or not now.has_machines):
+        driver = now.driver()
+        if driver:
+            there = "minikube is here" if now.minikube else "minikube can be had"
+            return _minikube(now, f"no context named, no machines listed, {there} and its driver {driver} works")
     return _kubeadm(now)
 
 
@@ -180,13 +196,13 @@ def _existing(now: Situation) -> Plan:
     )
 
 
-def _minikube(now: Situation) -> Plan:
+def _minikube(now: Situation, reason: str) -> Plan:
     _free_name(now)
     return _plan(
         now,
         provider="minikube",
         local=False,
-        reason="minikube was asked for",
+        reason=reason,
         minutes=BUILD,
         context=now.cluster,
         exists=False,
@@ -208,12 +224,12 @@ def _kubeadm(now: Situation) -> Plan:
     _free_name(now)
     named = "kubeadm was asked for" if now.provider == "kubeadm" else "no context named"
     local = not now.machines
-    if local and (now.system != "Linux" or not now.root):
+    if not now.has_machines:
         lacking = "root, and this user is not" if now.system == "Linux" else f"Linux, and this is {_spoken(now.system)}"
         others = (
             f"name a cluster that exists (-e mintnet_context=NAME; contexts in {now.kubeconfig}: "
-            f"{', '.join(now.contexts) or 'none'}), list a machine in the inventory's kube_control_plane, or have "
-            "minikube make one (-e mintnet_provider=minikube)"
+            f"{', '.join(now.contexts) or 'none'}), list a machine in the inventory's kube_control_plane, or start one "
+            f"of minikube's drivers ({', '.join(PREFERRED.get(now.system, ()))})"
         )
         raise MintnetError(
             f"{DOING}: {named}, no machines listed, so a local machine would be made, which needs {lacking}",

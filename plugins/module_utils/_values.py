@@ -246,4 +246,7 @@ CHECKS: dict[str, Check] = {
     "kubeadm_endpoint_port": between(1, 65535),
     "kubeadm_cluster": cluster_name,
     "kubectl_bin_dir": folder,
+    "minikube_bin_dir": folder,
+    "minikube_binary": or_empty(file),
+    "program_bin_dir": folder,
 }

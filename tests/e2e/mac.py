@@ -12,7 +12,7 @@ import tree
 from surroundings import Run, User
 
 #: What POSIX has and a run needs; where a flag is not of POSIX, this does not show it.
-COMMANDS = ("bash", "sh", "cat", "chmod", "cmp", "echo", "mkdir", "rm", "sleep")
+COMMANDS = ("bash", "sh", "cat", "chmod", "echo", "mkdir", "rm", "sleep")
 
 
 @dataclass

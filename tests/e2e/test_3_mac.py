@@ -42,6 +42,38 @@ ABSENT = """
 """
 
 
+MINIKUBE = """
+- hosts: localhost
+  gather_facts: false
+  roles:
+    - role: mintnet.kubernetes.common
+  tasks:
+    - ansible.builtin.include_role:
+        name: mintnet.kubernetes.minikube
+        tasks_from: find
+    - ansible.builtin.include_role:
+        name: mintnet.kubernetes.minikube
+      vars:
+        minikube_profile: mac
+        minikube_ours: "{{ (lookup('ansible.builtin.env', 'HOME') ~ '/started') is ansible.builtin.exists }}"
+        minikube_artifacts:
+          kubectl: {kind: binary, version: 1.36.3, os: darwin, arch: arm64}
+"""
+# What it answers of the one profile that it makes, and what it was started with.
+STARTS = """\
+profile='{"Name": "mac", "Config": {"Driver": "DRIVER", "CPUs": 2, "Memory": 4096, "DiskSize": 20000, "Nodes": [{}],
+  "KubernetesConfig": {"KubernetesVersion": "v1.36.3", "ContainerRuntime": "containerd"}}}'
+case "$1" in
+  version) echo v1.38.1 ;;
+  profile) if [ -e STARTED ]; then echo "{\\"valid\\": [$profile]}"; else echo '{"valid": []}'; fi ;;
+  start) echo "$MINIKUBE_HOME $KUBECONFIG $*" >>STARTED ;;
+  status) echo '{"Host": "Running", "Kubelet": "Running", "APIServer": "Running", "Kubeconfig": "Configured"}' ;;
+  image) echo '[]' ;;
+  *) exit 1 ;;
+esac
+"""
+
+
 def kubectl(version: str) -> str:
     return f"""echo '{{"clientVersion": {{"gitVersion": "v{version}"}}}}'"""
 
@@ -51,6 +83,7 @@ def mac(tmp_path: Path, request: pytest.FixtureRequest) -> Mac:
     someone = Mac(tmp_path, "mac", machine=getattr(request, "param", "arm64"))
     (tmp_path / "present.yml").write_text(BOOK, encoding="utf-8")
     (tmp_path / "absent.yml").write_text(ABSENT, encoding="utf-8")
+    (tmp_path / "minikube.yml").write_text(MINIKUBE, encoding="utf-8")
     return someone
 
 
@@ -111,12 +144,19 @@ def test_one_that_is_new_enough_is_used(mac: Mac, mirror: str, version: str) -> 
 
 @pytest.fixture
 def brew(mac: Mac) -> Path:
-    """Installs a kubectl beside itself, and writes down what it was asked for."""
-    log, brewed, place = mac.home / "brew.log", mac.stand_in("brewed", kubectl(VERSION)), mac.bin / "kubectl"
-    install = f"cat {brewed} >{place}; chmod 755 {place}"
-    kinds = f"list) [ ! -e {place} ] || echo kubernetes-cli ;; install) {install} ;; uninstall) rm {place} ;;"
-    mac.stand_in("brew", f'echo "$*" >>{log}\ncase "$1" in {kinds} esac')
+    """Installs kubectl or minikube beside itself, and writes down what it was asked for."""
+    log, place = mac.home / "brew.log", f"{mac.bin}/$program"
+    mac.stand_in("brewed-kubectl", kubectl(VERSION))
+    mac.stand_in("brewed-minikube", minikube(mac, "docker"))
+    install = f"cat {mac.bin}/brewed-$program >{place}; chmod 755 {place}"
+    kinds = f'list) [ ! -e {place} ] || echo "$program" ;; install) {install} ;; uninstall) rm {place} ;;'
+    program = 'case "$*" in *minikube) program=minikube ;; *kubernetes-cli) program=kubectl ;; *) exit 1 ;; esac'
+    mac.stand_in("brew", f'echo "$*" >>{log}\n{program}\ncase "$1" in {kinds} esac')
     return log
+
+
+def minikube(mac: Mac, driver: str) -> str:
+    return STARTS.replace("DRIVER", driver).replace("STARTED", str(mac.home / "started"))
 
 
 def test_homebrew_by_choice(mac: Mac, mirror: str, brew: Path) -> None:
@@ -144,3 +184,31 @@ def test_homebrew_does_not_run_as_root(mac: Mac, mirror: str, brew: Path) -> Non
     run = mac.play(mac.home / "present.yml", f"{mirror} -e kubectl_homebrew=true", code=1)
     assert "it does not run as root" in run.output
     assert "install" not in (brew.read_text(encoding="utf-8") if brew.exists() else "")
+
+
+@pytest.mark.parametrize(
+    ("program", "driver"), [("docker", "docker"), ("vfkit", "vfkit"), ("qemu-system-aarch64", "qemu")]
+)
+def test_minikube_at_hand_with_the_driver_that_works(mac: Mac, program: str, driver: str) -> None:
+    mac.stand_in("minikube", minikube(mac, driver))
+    mac.stand_in(program, "exit 0")
+    four_runs(mac, mac.home / "minikube.yml", "")
+    (start,) = (mac.home / "started").read_text(encoding="utf-8").splitlines()
+    assert start.startswith(f"{mac.home} {mac.kubeconfig} start -p mac ")
+    assert {f"--driver={driver}", "--kubernetes-version=v1.36.3", "--keep-context=true"} <= set(start.split())
+
+
+def test_minikube_without_a_driver(mac: Mac) -> None:
+    mac.stand_in("minikube", minikube(mac, "docker"))
+    mac.stand_in("docker", "exit 1")
+    run = mac.play(mac.home / "minikube.yml", code=1)
+    assert "none of docker, vfkit, qemu works here" in run.output
+    assert not (mac.home / "started").exists()
+
+
+def test_minikube_of_homebrew(mac: Mac, brew: Path) -> None:
+    mac.stand_in("docker", "exit 0")
+    mac.stand_in("minikube", minikube(mac, "docker").replace("v1.38.1", "v1.30.0"))
+    four_runs(mac, mac.home / "minikube.yml", "-e minikube_homebrew=true")
+    assert "install --quiet minikube\n" in brew.read_text(encoding="utf-8")
+    assert (mac.home / "started").exists()

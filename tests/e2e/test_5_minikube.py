@@ -26,13 +26,15 @@ def user() -> Iterator[User]:
     sweep(CLUSTER)
     someone = User(Path(tempfile.mkdtemp(prefix=f"{CLUSTER}-")), CLUSTER, SUBNET)
     someone.environment["MINIKUBE_HOME"] = str(someone.home)
+    someone.environment["PATH"] = f"{someone.home / 'bin'}:{someone.environment['PATH']}"
     yield someone
     play(someone, "destroy_cluster", YES, code=None)
     remove(someone)
 
 
 def play(user: User, name: str, options: str = "", *, code: int | None = 0) -> Run:
-    return user.run(f"ansible-playbook playbooks/{name}.yml {options}", tree.ROOT, code=code)
+    command = f"ansible-playbook playbooks/{name}.yml -e minikube_bin_dir={user.home / 'bin'} {options}"
+    return user.run(command, tree.ROOT, code=code)
 
 
 def test_check_run_makes_nothing(user: User) -> None:
@@ -44,6 +46,8 @@ def test_network(user: User) -> None:
     made = play(user, "create", MINIKUBE)
     assert "made with the driver podman" in made.output
     user.agree()
+    # The user has it, too, and it knows the profile.
+    assert CLUSTER in user.run("minikube profile list -o json", user.home).output
     entries = yaml.safe_load(user.kubeconfig.read_text(encoding="utf-8"))
     assert entries["current-context"] == FOREIGN["current-context"]
     assert {item["name"] for item in entries["contexts"]} == {"theirs", CLUSTER}

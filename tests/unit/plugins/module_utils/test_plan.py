@@ -29,6 +29,8 @@ NOTHING = Situation(
     contexts={"work": False, "other": False},
     system="Linux",
     root=True,
+    minikube=False,
+    driver=lambda: pytest.fail("nobody needs to know"),
 )
 MADE = Record(provider="kubeadm", context="mintnet", kubeconfig="/home/first", local=True)
 USED = Record(provider="existing", context="work", kubeconfig="/home/second", local=False)
@@ -78,6 +80,27 @@ USED = Record(provider="existing", context="work", kubeconfig="/home/second", lo
             },
         ),
         ({"provider": "minikube", "system": "Darwin"}, {"provider": "minikube"}),
+        (
+            {"minikube": True, "driver": lambda: "docker"},
+            {
+                "provider": "minikube",
+                "local": False,
+                "context": "mintnet",
+                "reason": "no context named, no machines listed, minikube is here and its driver docker works",
+            },
+        ),
+        (
+            {"system": "Darwin", "root": False, "driver": lambda: "vfkit"},
+            {
+                "provider": "minikube",
+                "reason": "no context named, no machines listed, minikube can be had and its driver vfkit works",
+            },
+        ),
+        ({"minikube": True, "driver": lambda: ""}, {"provider": "kubeadm", "local": True}),
+        ({"minikube": True, "machines": ("m1",)}, {"provider": "kubeadm", "local": False}),
+        ({"minikube": True, "provider": "kubeadm"}, {"provider": "kubeadm", "local": True}),
+        ({"minikube": True, "context": "work"}, {"provider": "existing"}),
+        ({"minikube": True, "record": MADE}, {"provider": "kubeadm"}),
         ({"context": "work", "system": "Darwin", "root": False}, {"provider": "existing"}),
         # A record is sticky, and brings its own kubeconfig.
         (
@@ -125,11 +148,15 @@ def test_chosen(changes: dict[str, t.Any], expected: dict[str, t.Any]) -> None:
             "would replace the context mintnet",
             "delete-context mintnet",
         ),
-        ({"root": False}, "needs root, and this user is not", "run it as root, or name a cluster that exists"),
         (
-            {"system": "Darwin"},
+            {"root": False, "driver": lambda: ""},
+            "needs root, and this user is not",
+            "run it as root, or name a cluster that exists",
+        ),
+        (
+            {"system": "Darwin", "driver": lambda: ""},
             "needs Linux, and this is macOS",
-            "list a machine in the inventory's kube_control_plane",
+            "inventory's kube_control_plane, or start one of minikube's drivers (docker, vfkit, qemu)",
         ),
         ({"record": MADE, "provider": "existing"}, "provider kubeadm since an earlier run", "-e mintnet_cluster=NAME"),
         ({"record": MADE, "context": "work"}, "mintnet_context = 'work': contradicts", "destroy_cluster"),
