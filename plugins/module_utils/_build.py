@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _files
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 
 METADATA = "artifact.json"
@@ -308,8 +309,7 @@ class Builder:
             path = part / name
             if not path.is_file():
                 raise BuildError(f"it did not leave {name}")
-            with path.open("rb") as file:
-                files[name] = {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "size": path.stat().st_size}
+            files[name] = {"sha256": _files.sha256(path), "size": path.stat().st_size}
         metadata = {"label": job.label, "seconds": round(seconds, 1), "files": files}
         (part / METADATA).write_text(json.dumps(metadata, indent=1) + "\n")
 

@@ -47,6 +47,18 @@ def replace(path: Path, text: str, mode: int) -> None:
 
 
 @contextmanager
+def draft(path: Path) -> Iterator[Path]:
+    """A file beside it that takes its place when it is whole. What a run that was cut off has left is written over."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.mintnet")
+    try:
+        yield beside
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Nobody else is in here for the same folder."""
     handle = os.open(folder, os.O_RDONLY)

@@ -13,8 +13,7 @@ import json
 import shutil
 import tarfile
 import typing as t
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _files
@@ -36,7 +35,7 @@ def put_program(source: Path, target: Path) -> bool:
     """Whether it was missing, or another."""
     if target.exists() and _files.sha256(target) == _files.sha256(source):
         return False
-    with _draft(target) as draft:
+    with _files.draft(target) as draft:
         shutil.copyfile(source, draft)
         draft.chmod(0o755)
     return True
@@ -49,7 +48,7 @@ def put_image(source: Path, target: Path, reference: str) -> bool:
     if target.exists() and manifest_of(target) == manifest:
         return False
     text = json.dumps(manifest).encode()
-    with _draft(target) as draft, tarfile.open(source) as old, tarfile.open(draft, "w") as new:
+    with _files.draft(target) as draft, tarfile.open(source) as old, tarfile.open(draft, "w") as new:
         for member in old:
             if member.name == MANIFEST:
                 member.size = len(text)
@@ -74,15 +73,3 @@ def seed(root: Path, arch: str, version: str, programs: Mapping[str, Path], imag
     return placed + [
         reference for reference, source in images.items() if put_image(source, image(root, arch, reference), reference)
     ]
-
-
-@contextmanager
-def _draft(target: Path) -> Iterator[Path]:
-    """A file beside the target that takes its place when it is whole. minikube takes whatever it finds."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.mintnet")
-    try:
-        yield draft
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)

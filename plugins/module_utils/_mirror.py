@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,6 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils import _downloa
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._sources import SUMS
 
-CHUNK = 1 << 20
 Need = Mapping[str, Any]
 
 
@@ -83,22 +83,12 @@ def _has(folder: Path, listed: Mapping[str, str], file: File) -> bool:
 
 
 def _copy(file: File, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Always the same, so that what was cut off is written over.
-    draft = target.with_name(f".{target.name}.mintnet")
-    digest = hashlib.sha256()
-    try:
-        with file.path.open("rb") as source, draft.open("wb") as copy:
-            while chunk := source.read(CHUNK):
-                digest.update(chunk)
-                copy.write(chunk)
-        if digest.hexdigest() != file.sha256:
+    with _files.draft(target) as draft:
+        shutil.copyfile(file.path, draft)
+        found = _files.sha256(draft)
+        if found != file.sha256:
             raise MintnetError(
-                f"Filling the mirror: the SHA-256 of {file.path} is {digest.hexdigest()}, and it was {file.sha256}",
+                f"Filling the mirror: the SHA-256 of {file.path} is {found}, and it was {file.sha256}",
                 hint=f"remove {file.path.parent} and run the same command again",
             )
         draft.chmod(0o644)
-        draft.replace(target)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise

@@ -31,8 +31,8 @@ LOG = tree.ROOT / "tests" / "output" / "kills.log"
 
 Entry = dict[str, Any]
 
-PARTS = ("containerd", "cni", "kubeadm", "storage", "kubectl")
-_ROLES = {"artifacts": "build", "machines": "machine", **dict.fromkeys(PARTS, "kubeadm")}
+PARTS = ("containerd", "cni", "kubeadm", "storage", "kubectl", "program")
+_ROLES = {"artifacts": "build", "machines": "machine", **dict.fromkeys(PARTS, "kubeadm"), "minikube": "minikube"}
 _ACTIONS = {
     "cometbft_keys": "keys",
     "cometbft_genesis": "keys",
@@ -44,6 +44,7 @@ SECONDS = {
     "build": 8,
     "machine": 8,
     "kubeadm": 30,
+    "minikube": 40,
     "keys": 1,
     "apply": 1,
     "wait": 8,
@@ -52,7 +53,8 @@ SECONDS = {
 }
 """How long a phase takes, until it was seen."""
 _ORDER = {
-    phase: number for number, phase in enumerate(("build", "machine", "kubeadm", "keys", "apply", "wait", "destroy"))
+    phase: number
+    for number, phase in enumerate(("build", "machine", "kubeadm", "minikube", "keys", "apply", "wait", "destroy"))
 }
 _ORDER["destroy-cluster"] = 0
 

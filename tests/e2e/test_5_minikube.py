@@ -11,6 +11,7 @@ import pytest
 import tree
 import yaml
 from explained import story
+from kills import Victim
 from surroundings import FOREIGN, Run, User, remove, sweep, traces
 
 pytestmark = pytest.mark.long
@@ -22,9 +23,9 @@ MINIKUBE = "-e mintnet_provider=minikube"
 
 
 @pytest.fixture(scope="module")
-def user() -> Iterator[User]:
+def user() -> Iterator[Victim]:
     sweep(CLUSTER)
-    someone = User(Path(tempfile.mkdtemp(prefix=f"{CLUSTER}-")), CLUSTER, SUBNET)
+    someone = Victim(Path(tempfile.mkdtemp(prefix=f"{CLUSTER}-")), CLUSTER, SUBNET, quiet=False)
     someone.environment["MINIKUBE_HOME"] = str(someone.home)
     someone.environment["PATH"] = f"{someone.home / 'bin'}:{someone.environment['PATH']}"
     yield someone
@@ -103,3 +104,14 @@ def test_it_leaves_nothing(user: User) -> None:
     entries = yaml.safe_load(user.kubeconfig.read_text(encoding="utf-8"))
     assert {item["name"] for item in entries["contexts"]} == {"theirs"}
     assert play(user, "destroy_cluster", YES).changed == 0
+
+
+def test_killed_at_any_moment_it_goes_on(user: Victim) -> None:
+    options = f"{MINIKUBE} -e minikube_bin_dir={user.home / 'bin'}"
+    for point in range(3):
+        user.kill("playbooks/create.yml", "minikube", point, options)
+    play(user, "create", MINIKUBE)
+    user.agree()
+    assert play(user, "create").changed == 0
+    play(user, "destroy_cluster", YES)
+    assert not {kind: names for kind, names in traces(user).items() if names}

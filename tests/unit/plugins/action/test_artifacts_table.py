@@ -127,12 +127,14 @@ def test_packages_that_no_mirror_holds() -> None:
 def test_what_only_one_provider_needs() -> None:
     own = DataLoader().load_from_file(str(ROLE / "vars" / "main.yml"), trusted_as_template=True)
 
-    def offered(provider: str) -> set[str]:
-        variables = {**own, "role_path": str(ROLE), "artifacts_provider": provider}
+    def offered(provider: str, *without: str) -> set[str]:
+        named = {"artifacts_provider": provider, "artifacts_without": list(without)}
+        variables = {**own, "role_path": str(ROLE), **named}
         return set(Templar(DataLoader(), variables=variables).template(own["_artifacts_offered"]))
 
     assert offered("minikube") - offered("kubeadm") == {"minikube", "node"}
     assert offered("kubeadm") - offered("minikube") == {"machine", "containerd", "cni_plugins"}
+    assert offered("minikube") - offered("minikube", "minikube") == {"minikube"}
 
 
 def test_each_line_of_cometbft_is_made_alone(tmp_path: Path) -> None:
