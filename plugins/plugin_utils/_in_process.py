@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -37,12 +38,13 @@ class InProcess(ActionBase):
     TRANSFERS_FILES = False
 
     module: ModuleType
-    #: With this option given the work is on the host, and the module goes there.
+    #: With this option given the work is on the host, and the module goes there, unless that would change nothing.
     on_host_with: str | None = None
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        if self.on_host_with and self._task.args.get(self.on_host_with) is not None:
+        on_host = self.on_host_with and self._task.args.get(self.on_host_with) is not None
+        if on_host and self._is_elsewhere(task_vars or {}):
             return {**result, **self._execute_module(task_vars=task_vars)}
         args = self.arguments(task_vars or {})
         try:
@@ -59,6 +61,15 @@ class InProcess(ActionBase):
             # A library may quote what it could not take; Ansible would print that, with the traceback.
             result.update(failed=True, changed=False, msg=secrets.text(f"{type(error).__name__}: {error}"))
         return result
+
+    def _is_elsewhere(self, task_vars: dict[str, Any]) -> bool:
+        """Whether a module would be on another host, as another user, by another Python or in another environment."""
+        return bool(
+            self._connection.transport != "local"
+            or self._connection.become
+            or self._templar.template(task_vars.get("ansible_python_interpreter", sys.executable)) != sys.executable
+            or any(self._task.environment or [])
+        )
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         """A plugin may pass on what only Ansible's process can do, such as printing."""

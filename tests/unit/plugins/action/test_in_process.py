@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import sys
 import types
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible.template import trust_as_template
@@ -49,3 +51,42 @@ def test_secret_that_an_unforeseen_error_quotes_is_hidden() -> None:
 def test_unforeseen_error_without_secrets_is_told_in_full() -> None:
     with pytest.raises(KeyError, match="x"):
         plugin({"name": {"type": "str"}}, KeyError("x"), {"name": "tm-0"}).run(None, {})
+
+
+@pytest.mark.parametrize(
+    ("changes", "elsewhere"),
+    [
+        ({}, False),
+        ({"ansible_python_interpreter": sys.executable}, False),
+        ({"ansible_python_interpreter": "/usr/bin/python9"}, True),
+        ({"transport": "ssh"}, True),
+        ({"become": object()}, True),
+        ({"environment": [{"LANG": "C"}]}, True),
+    ],
+)
+def test_work_on_a_host_is_done_here_where_that_is_the_same(
+    act: t.Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, t.Any], elsewhere: bool
+) -> None:
+    """The option that names a place on the host is what matters."""
+    sent: list[str] = []
+    begin = InProcess.__init__
+
+    def send(_self: InProcess, task_vars: t.Any) -> dict[str, t.Any]:
+        sent.append("it")
+        return {}
+
+    def changed(self: InProcess, *args: t.Any, **options: t.Any) -> None:
+        begin(self, *args, **options)
+        self._connection = types.SimpleNamespace(
+            transport=changes.get("transport", "local"), become=changes.get("become"), _shell=self._connection._shell
+        )
+        self._task.environment = changes.get("environment")
+
+    monkeypatch.setattr(InProcess, "__init__", changed)
+    monkeypatch.setattr(InProcess, "_execute_module", send)
+    variables = {name: value for name, value in changes.items() if name.startswith("ansible_")}
+    act("cometbft_keys", {"directory": str(tmp_path / "keys"), "count": 1}, variables)
+    assert sent == (["it"] if elsewhere else [])
+    assert (tmp_path / "keys").exists() != elsewhere
+    act("cometbft_keys", {"count": 1}, variables, check=True)
+    assert sent == (["it"] if elsewhere else [])
