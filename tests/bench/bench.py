@@ -18,12 +18,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[1] / "e2e")]
+TESTS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS / "e2e"), str(TESTS.parent / ".dev")]
 
 import tree  # noqa: E402
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._minikube_podman import surroundings  # noqa: E402
 from surroundings import KINDS, NETWORK, User, remove  # noqa: E402
 
-PARTS = ("keys", "network", "survival")
+PARTS = ("keys", "network", "survival", "minikube")
 SIZES = (4, 16)
 ROLLS = (4, 7)
 KEYS = (4, 100, 1000)
@@ -168,15 +170,59 @@ def survival(user: User, clone: Path, count: int) -> None:
     user.run("make destroy CONFIRM=yes", clone)
 
 
+def minikube(user: User, clone: Path, count: int = 4) -> None:
+    """The floor has what create has put into minikube's cache, and volumes that need no provisioner, as create has."""
+    user.environment |= {"MINIKUBE_HOME": str(user.home), "MINIKUBE_IN_STYLE": "false"}
+    options = f"-e cometbft_nodes={count} -e cometbft_ephemeral=true -e minikube_bin_dir={user.home / 'bin'}"
+    create = f"make create PROVIDER=minikube ARGS='{options}'"
+    user.run("make destroy-cluster CONFIRM=yes", clone)
+    reached: list[float] = []
+    watcher = threading.Thread(target=lambda: reached.append(first_block(user, count, time.monotonic())))
+    watcher.start()
+    ours = user.run(create, clone).seconds
+    watcher.join()
+    again = user.run(create, clone).seconds
+    program = user.home / "bin" / "minikube"
+    known = json.loads(user.run(f"{program} profile list -o json 2>/dev/null", user.home).output)["valid"]
+    (image,) = [item["Config"]["KicBaseImage"] for item in known if item["Name"] == user.cluster]
+    (reference,) = {item["spec"]["template"]["spec"]["containers"][0]["image"] for item in user.get("statefulsets")}
+    archive = next(path for path in cached("image-cometbft") if reference.rpartition(":")[2] in path.read_text("utf-8"))
+    file = user.home / "minikube.json"
+    file.write_text(manifests(user), encoding="utf-8")
+    user.run("make destroy-cluster CONFIRM=yes", clone)
+
+    with surroundings() as variables:
+        user.environment |= variables
+        start = (
+            f"{program} start -p {user.cluster} --driver=podman --kubernetes-version=v1.36.3 --cni=bridge --wait=all "
+            f"--container-runtime=containerd --base-image={image} --preload=false --install-addons=false --force "
+            "--keep-context=true"
+        )
+        began = time.monotonic()
+        started = timed(lambda: user.run(start, user.home))
+        user.run(f"{program} image load -p {user.cluster} {archive.with_name('image.tar')}", user.home)
+        user.kubectl(f"apply --server-side -f {file}")
+        floor = first_block(user, count, began)
+        user.run(f"{program} delete -p {user.cluster}", user.home)
+
+    show(f"nothing → minikube and height 1 on all of {count}", reached[0], floor)
+    show("  create has ended", ours, floor)
+    show("  of the floor: minikube start", started)
+    show("second create on minikube", again)
+
+
+def cached(name: str) -> list[Path]:
+    """What the cache says of an artifact, in each of its versions."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mintnet" / "artifacts"
+    return sorted((cache / name).glob("*/artifact.json"))
+
+
 def many_keys(user: User, clone: Path) -> None:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mintnet" / "artifacts" / "cometbft"
     playbook = clone / "playbooks" / "bench.yml"
     playbook.write_text(BUILD, encoding="utf-8")
     user.run(f".venv/bin/ansible-playbook {playbook}", clone)
     playbook.write_text(TREE, encoding="utf-8")
-    binary = next(
-        path.with_name("cometbft") for path in cache.glob("*/artifact.json") if "v0.40.0" in path.read_text("utf-8")
-    )
+    binary = next(path.with_name("cometbft") for path in cached("cometbft") if "v0.40.0" in path.read_text("utf-8"))
 
     def command(count: int, more: str = "") -> str:
         arguments = f"-e directory={user.home / f'keys-{count}{more}'} -e count={count}"
@@ -211,7 +257,7 @@ def many_keys(user: User, clone: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Prints our times, beside their floor where there is one.")
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="what is measured; everything without a name")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="what is measured; everything without a name")
     parts = parser.parse_args().parts or PARTS
     user = User(
         Path(tempfile.mkdtemp(prefix="mintnet-bench-")), cluster="mintnet-bench", subnet="10.89.67.0/24", quiet=True
@@ -230,6 +276,8 @@ def main() -> None:
             for count in ROLLS if "survival" in parts else ():
                 survival(user, clone, count)
             show("destroy-cluster", user.run("make destroy-cluster CONFIRM=yes", clone).seconds)
+        if "minikube" in parts:
+            minikube(user, clone)
     finally:
         remove(user)
 
