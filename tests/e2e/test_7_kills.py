@@ -229,7 +229,7 @@ def one_machine() -> None:
     assert [name for name in everything if name.startswith(CLUSTER)] == [f"{CLUSTER}-1"]
 
 
-# --- check runs, on nothing and on a network that lives ---------------------------------------------------------------
+# --- check runs -------------------------------------------------------------------------------------------------------
 
 
 def check(victim: Victim, play: str, options: str = "") -> set[str]:
@@ -255,23 +255,6 @@ def finish(victim: Victim, play: str, options: str, point: int) -> None:
         as_told(victim, play, options)
     else:
         victim.play(play, options)
-
-
-def test_check_of_an_empty_machine(victim: Victim) -> None:
-    remove_cluster(victim, POINTS)
-    told = as_told(victim, "playbooks/create.yml", SIZE)
-    assert {"containerd", "kubeadm", "kubeconfig", "storage", f"{CLUSTER}-1", "created tm-0", "recorded tm-0"} <= told
-    victim.agree()
-
-
-def test_check_of_a_running_network(victim: Victim) -> None:
-    """Nothing to do, and something."""
-    assert as_told(victim, "playbooks/create.yml", SIZE) == set()
-    told = as_told(victim, NETWORK_BOOK, f"-e cometbft_nodes={NODES + 1} -e cometbft_validators={NODES}")
-    assert {f"created tm-{NODES}", f"created Service tm-{NODES}", "updated StatefulSet tm"} <= told
-    victim.agree()
-    assert "removed Namespace mintnet" in as_told(victim, DESTROY, YES)
-    nothing_of_the_network(victim)
 
 
 # --- network ----------------------------------------------------------------------------------------------------------
@@ -411,6 +394,27 @@ def authority() -> list[str]:
     """The certificate of a cluster that is made: it is not made once more."""
     done = "test ! -e /var/lib/mintnet/cluster.done || cat /etc/kubernetes/pki/ca.crt"
     return podman("exec", f"{CLUSTER}-1", "sh", "-c", done)
+
+
+# --- check runs, on nothing and on a network that lives ---------------------------------------------------------------
+# Behind the others: what they install for the first time on this machine, and what they build, both runs find.
+
+
+def test_check_of_an_empty_machine(victim: Victim) -> None:
+    remove_cluster(victim, POINTS)
+    told = as_told(victim, "playbooks/create.yml", SIZE)
+    assert {"containerd", "kubeadm", "kubeconfig", "storage", f"{CLUSTER}-1", "created tm-0", "recorded tm-0"} <= told
+    victim.agree()
+
+
+def test_check_of_a_running_network(victim: Victim) -> None:
+    """Nothing to do, and something."""
+    assert as_told(victim, "playbooks/create.yml", SIZE) == set()
+    told = as_told(victim, NETWORK_BOOK, f"-e cometbft_nodes={NODES + 1} -e cometbft_validators={NODES}")
+    assert {f"created tm-{NODES}", f"created Service tm-{NODES}", "updated StatefulSet tm"} <= told
+    victim.agree()
+    assert "removed Namespace mintnet" in as_told(victim, DESTROY, YES)
+    nothing_of_the_network(victim)
 
 
 def test_the_end(victim: Victim) -> None:
