@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import subprocess
+import time
 import typing as t
 from collections.abc import Callable
 
@@ -14,6 +15,9 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_info import IMAGE_LABEL, parse_images
 
 Run = Callable[[list[str]], str]
+#: By this label containerd's CRI plugin, which the kubelet asks, marks an image that it has taken notice of.
+NOTICED = "io.cri-containerd.image=managed"
+NOTICE_SECONDS = 120
 
 
 class Image(t.NamedTuple):
@@ -67,6 +71,7 @@ def load(images: list[Image], ctr: list[str], jobs: int, run: Run = run) -> None
                     image.path,
                 ]
             )
+            _await_notice(full_name(image.image), ctr, run)
             # Last: an import that is cut off leaves the image's name, so that alone proves nothing.
             run([*ctr, "images", "label", full_name(image.image), f"{IMAGE_LABEL}={image.sha256}"])
         except MintnetError as error:
@@ -74,3 +79,16 @@ def load(images: list[Image], ctr: list[str], jobs: int, run: Run = run) -> None
 
     with concurrent.futures.ThreadPoolExecutor(max(1, jobs)) as pool:
         list(pool.map(load_one, images))
+
+
+def _await_notice(name: str, ctr: list[str], run: Run) -> None:
+    """The CRI plugin is told of an image by an event. On a busy machine that takes its time, and until then the kubelet
+    and kubeadm would ask a registry for it."""
+    until = time.monotonic() + NOTICE_SECONDS
+    while NOTICED not in run([*ctr, "images", "list", f"name=={name}"]):
+        if time.monotonic() > until:
+            raise MintnetError(
+                f"containerd has it, and its CRI plugin took no notice of it within {NOTICE_SECONDS} s; "
+                "see: journalctl -u containerd"
+            )
+        time.sleep(0.2)

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _containerd_images
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._containerd_images import (
+    NOTICED,
     Image,
     full_name,
     load,
@@ -30,7 +32,7 @@ def test_what_is_imported_is_marked_and_kept() -> None:
 
     def run(command: list[str]) -> str:
         calls.append(command)
-        return ""
+        return NOTICED
 
     load([Image("localhost/a:1", "/a.tar", NEW), Image("localhost/b:1", "/b.tar", OLD)], CTR, 2, run)
     imports = [command for command in calls if "import" in command]
@@ -41,6 +43,33 @@ def test_what_is_imported_is_marked_and_kept() -> None:
     for name, path, archive in (("localhost/a:1", "/a.tar", NEW), ("localhost/b:1", "/b.tar", OLD)):
         mark = [*CTR, "images", "label", name, f"io.mintnet.archive={archive}"]
         assert calls.index(mark) > next(number for number, command in enumerate(calls) if command[-1] == path)
+
+
+def test_an_image_is_marked_when_the_kubelet_would_find_it() -> None:
+    answers = iter(["REF LABELS\nlocalhost/a:1 -", f"REF LABELS\nlocalhost/a:1 {NOTICED}"])
+    calls: list[list[str]] = []
+
+    def run(command: list[str]) -> str:
+        calls.append(command)
+        return next(answers) if "list" in command else ""
+
+    load([Image("localhost/a:1", "/a.tar", NEW)], CTR, 1, run)
+    asked = [*CTR, "images", "list", "name==localhost/a:1"]
+    assert calls[1:3] == [asked, asked]
+    assert calls[3] == [*CTR, "images", "label", "localhost/a:1", f"io.mintnet.archive={NEW}"]
+
+
+def test_an_image_that_the_kubelet_never_finds_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_containerd_images, "NOTICE_SECONDS", 0)
+    calls: list[list[str]] = []
+
+    def run(command: list[str]) -> str:
+        calls.append(command)
+        return "REF LABELS"
+
+    with pytest.raises(MintnetError, match=r"importing localhost/a:1 .* took no notice of it"):
+        load([Image("localhost/a:1", "/a.tar", NEW)], CTR, 1, run)
+    assert not [command for command in calls if command[-1].startswith("io.mintnet")]
 
 
 def test_an_import_that_fails_leaves_no_mark() -> None:
