@@ -207,11 +207,14 @@ class Machines:
         there = podman(doing, "images", "--quiet", "--no-trunc", "--filter", f"label={ROOTFS}={sha256}").split()
         if there:
             return there[0]
-        image = podman(
-            doing,
-            *("import", "--quiet", "--change", 'CMD ["/sbin/init"]', "--change", f"LABEL {ROOTFS}={sha256}"),
-            *(self.wanted.rootfs, f"{IMAGE}:{sha256}"),
-        ).strip()
+        # A podman that is killed leaves what it unpacks, which is found here by the next run.
+        with self.access.scratch("image") as folder:
+            image = podman(
+                doing,
+                *("import", "--quiet", "--change", 'CMD ["/sbin/init"]', "--change", f"LABEL {ROOTFS}={sha256}"),
+                *(self.wanted.rootfs, f"{IMAGE}:{sha256}"),
+                temporary=folder,
+            ).strip()
         layer = podman(doing, "image", "inspect", "--format", "{{index .RootFS.Layers 0}}", image).strip()
         if layer != f"sha256:{sha256}":
             podman(doing, "image", "rm", image)
