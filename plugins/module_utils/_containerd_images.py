@@ -57,6 +57,7 @@ def full_name(image: str) -> str:
 
 def load(images: list[Image], ctr: list[str], jobs: int, run: Run = run) -> None:
     def load_one(image: Image) -> None:
+        name = full_name(image.image)
         try:
             run(
                 [
@@ -71,9 +72,9 @@ def load(images: list[Image], ctr: list[str], jobs: int, run: Run = run) -> None
                     image.path,
                 ]
             )
-            _await_notice(full_name(image.image), ctr, run)
+            _await_notice(name, ctr, run)
             # Last: an import that is cut off leaves the image's name, so that alone proves nothing.
-            run([*ctr, "images", "label", full_name(image.image), f"{IMAGE_LABEL}={image.sha256}"])
+            run([*ctr, "images", "label", name, f"{IMAGE_LABEL}={image.sha256}"])
         except MintnetError as error:
             raise MintnetError(f"importing {image.image} from {image.path}: {error}; run again") from error
 

@@ -121,13 +121,19 @@ def manifests(user: User) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
 
 
-def network(user: User, clone: Path, count: int) -> None:
-    create = f"make create ARGS='-e cometbft_nodes={count}'"
+def created(user: User, clone: Path, create: str, count: int) -> tuple[float, float]:
+    """Seconds until every node has a block, and until the command has ended."""
     reached: list[float] = []
     watcher = threading.Thread(target=lambda: reached.append(first_block(user, count, time.monotonic())))
     watcher.start()
-    ours = user.run(create, clone).seconds
+    ended = user.run(create, clone).seconds
     watcher.join()
+    return reached[0], ended
+
+
+def network(user: User, clone: Path, count: int) -> None:
+    create = f"make create ARGS='-e cometbft_nodes={count}'"
+    reached, ours = created(user, clone, create, count)
     again = user.run(create, clone).seconds
     file = user.home / f"{count}.json"
     file.write_text(manifests(user), encoding="utf-8")
@@ -138,7 +144,7 @@ def network(user: User, clone: Path, count: int) -> None:
     floor = first_block(user, count, began)
     user.kubectl(f"delete namespace {NETWORK}")
 
-    show(f"cluster → height 1 on all of {count}", reached[0], floor)
+    show(f"cluster → height 1 on all of {count}", reached, floor)
     show(f"cluster → create has ended, {count} nodes", ours, floor)
     show(f"  of the floor: kubectl apply, {count} nodes", applied)
     show(f"second create, {count} nodes", again)
@@ -176,11 +182,7 @@ def minikube(user: User, clone: Path, count: int = 4) -> None:
     options = f"-e cometbft_nodes={count} -e cometbft_ephemeral=true -e minikube_bin_dir={user.home / 'bin'}"
     create = f"make create PROVIDER=minikube ARGS='{options}'"
     user.run("make destroy-cluster CONFIRM=yes", clone)
-    reached: list[float] = []
-    watcher = threading.Thread(target=lambda: reached.append(first_block(user, count, time.monotonic())))
-    watcher.start()
-    ours = user.run(create, clone).seconds
-    watcher.join()
+    reached, ours = created(user, clone, create, count)
     again = user.run(create, clone).seconds
     program = user.home / "bin" / "minikube"
     known = json.loads(user.run(f"{program} profile list -o json 2>/dev/null", user.home).output)["valid"]
@@ -205,7 +207,7 @@ def minikube(user: User, clone: Path, count: int = 4) -> None:
         floor = first_block(user, count, began)
         user.run(f"{program} delete -p {user.cluster}", user.home)
 
-    show(f"nothing → minikube and height 1 on all of {count}", reached[0], floor)
+    show(f"nothing → minikube and height 1 on all of {count}", reached, floor)
     show("  create has ended", ours, floor)
     show("  of the floor: minikube start", started)
     show("second create on minikube", again)
