@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import tree
 from surroundings import User, folder, traces
 
 
@@ -101,6 +102,27 @@ def test_bad_input_touches_nothing(
 def test_check_only_says_what_would_be(user: User, clone: Path) -> None:
     run = user.run("make create ARGS=--check", clone)
     assert "would" in run.output
+
+
+PACKAGES = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role:
+        name: mintnet.kubernetes.common
+        tasks_from: packages
+      vars:
+        mintnet_packages: [hello-traditional]
+"""
+
+
+@pytest.mark.usefixtures("untouched")
+def test_check_where_no_list_of_packages_was_fetched_yet(user: User, tmp_path: Path) -> None:
+    book, settings = tmp_path / "book.yml", tmp_path / "apt.conf"
+    book.write_text(PACKAGES, encoding="utf-8")
+    settings.write_text(f'Dir::State::lists "{tmp_path}/lists";', encoding="utf-8")
+    run = user.run(f"ansible-playbook {book} --check", tree.ROOT, APT_CONFIG=str(settings))
+    assert run.changed == 1
 
 
 @pytest.mark.usefixtures("untouched")
