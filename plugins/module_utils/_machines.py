@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
-import os
 import time
 import typing as t
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _files
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _machines_files as files
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _machines_host as on_host
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError, MintnetError
@@ -53,6 +52,9 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._podman import 
     which,
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._story import clock
+
+#: Podman's, which all clusters of a host share.
+STORAGE = Path("/var/lib/containers")
 
 
 def on_all(work: Callable[[Step], t.Any], steps: Sequence[Step]) -> None:
@@ -106,15 +108,9 @@ class Machines:
             volumes=[Volume.from_row(row) for row in volumes],
         )
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> contextlib.AbstractContextManager[None]:
         """One run at a time per cluster."""
-        handle = os.open(self.wanted.home, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
+        return _files.locked(self.wanted.home)
 
     # Making sure that they are there
 
@@ -166,7 +162,7 @@ class Machines:
             yield from on_host.kernel_faults(self.host)
         if new := sum(step.action == "make" for step in steps):
             yield from on_host.memory_faults(new, on_host.read("/proc/meminfo"))
-            yield from on_host.disk_faults(new, Path("/var/lib/containers"))
+            yield from on_host.disk_faults(new, STORAGE)
             # When this is asked what it would do, the file may not be built yet.
             if not check and not Path(self.wanted.rootfs).is_file():
                 yield f"the root file system {self.wanted.rootfs} is not there: build it first"
@@ -180,10 +176,12 @@ class Machines:
             # A container does not start without the folder that it mounts.
             Path(self.wanted.shared_dir).mkdir(parents=True, exist_ok=True)
         if new:
-            image = self.image()
             self.clear(new, found)
             self.make_network(found)
-            on_all(lambda step: self.make(step, image, key, steps), new)
+            # All clusters of this host share the image: nobody removes it before it is used.
+            with _files.locked(STORAGE):
+                image = self.image()
+                on_all(lambda step: self.make(step, image, key, steps), new)
         on_all(self.start, [step for step in old if step.action == "start"])
         if new:
             on_all(lambda step: self.name_machines(step, steps), old)
@@ -401,12 +399,11 @@ class Machines:
 
     def absent(self, check: bool) -> dict[str, t.Any]:
         cluster = self.wanted.cluster
-        found, images = Found(), []
+        found = Found()
         if which("podman"):
             if faults := list(on_host.system_faults(self.host)):
                 raise FaultsError(f"Removing the machines of cluster {cluster}", faults)
             found = self.look()
-            images = listed("Listing images", "images", "--no-trunc", "--format", "json", "--filter", f"label={ROOTFS}")
         containers = [*ours(cluster, found.containers), *found.remnants(cluster)]
         networks = ours(cluster, found.networks or ())
         volumes = ours(cluster, found.volumes or ())
@@ -417,28 +414,45 @@ class Machines:
                     f"Removing the network {network.name}: containers of others use it: {', '.join(guests)}",
                     hint=f"take them out of it with: podman network disconnect {network.name} CONTAINER",
                 )
-        unused = {image["Id"].removeprefix("sha256:") for image in images} - {one.image for one in others}
-        removed = [
+        objects = [
             *(f"container {one.name}" for one in containers),
             *(f"volume {one.name}" for one in volumes),
             *(f"network {one.name}" for one in networks),
-            *(f"image {one[:12]}" for one in unused),
-            *(f"folder {folder}" for folder in (self.access.folder, self.access.control) if folder.exists()),
         ]
-        if removed and not check:
+        folders = [f"folder {one}" for one in (self.access.folder, self.access.control) if one.exists()]
+        # Where nothing of this cluster is, an image is another one's to remove.
+        there = bool(objects or folders)
+        images = self.unused_images(others) if there and check else []
+        if there and not check:
             with self.locked() if self.wanted.home.is_dir() else contextlib.nullcontext():
                 self.access.hang_up()
                 self.remove_containers(containers)
                 self.remove_volumes(volumes)
                 self.remove_networks(networks, alone=not any(one.condition == "running" for one in others))
-                for image in unused:
-                    podman("Removing the image of the machines", "image", "rm", image)
+                images = self.remove_images()
                 self.access.remove()
+        removed = [*objects, *(f"image {one[:12]}" for one in images), *folders]
         return {
             "changed": bool(removed),
             "removed": removed,
             "diff": {"before": "".join(f"{one}\n" for one in removed), "after": ""},
         }
+
+    def unused_images(self, users: Sequence[Container]) -> list[str]:
+        if not which("podman"):
+            return []
+        rows = listed("Listing images", "images", "--no-trunc", "--format", "json", "--filter", f"label={ROOTFS}")
+        return sorted({row["Id"].removeprefix("sha256:") for row in rows} - {one.image for one in users})
+
+    def remove_images(self) -> list[str]:
+        """Those that no cluster uses any more, of which others may be made or removed at the same moment."""
+        if not which("podman"):
+            return []
+        with _files.locked(STORAGE):
+            images = self.unused_images(self.glance("--external").containers)
+            for image in images:
+                podman("Removing the image of the machines", "image", "rm", "--ignore", image)
+        return images
 
     def remove_containers(self, containers: Sequence[Container]) -> None:
         if containers:

@@ -218,6 +218,7 @@ def test_absent_refuses_while_others_use_the_network(run: Run, podman: Podman, w
 
 
 def test_absent_of_nothing(run: Run, podman: Podman, wanted: dict[str, Any], tmp_path: Path) -> None:
+    podman.has["images"] = [{"Id": "sha256:beef"}]  # of another cluster, which is just being made
     result = run(podman_machines.main, {**wanted, "state": "absent"})
     assert (result["changed"], result["removed"]) == (False, [])
     assert not (tmp_path / "home").exists()
