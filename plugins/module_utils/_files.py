@@ -59,12 +59,12 @@ def draft(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Nobody else is in here for the same folder."""
+def locked(folder: Path) -> Iterator[int]:
+    """Nobody else is in here for the same folder. A child process that is given the handle holds the lock, too."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        yield handle
     finally:
         os.close(handle)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shutil
 import time
 import typing as t
 from collections.abc import Callable, Iterator, Sequence
@@ -82,6 +83,7 @@ class Machines:
         self.access = Access(wanted.home, wanted.cluster)
         self.host = on_host.look()
         self.notes: list[str] = []
+        self.holds: tuple[int, ...] = ()
         self.began = time.monotonic()
 
     # What podman has
@@ -108,9 +110,21 @@ class Machines:
             volumes=[Volume.from_row(row) for row in volumes],
         )
 
-    def locked(self) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
         """One run at a time per cluster."""
-        return _files.locked(self.wanted.home)
+        with _files.locked(self.wanted.home) as handle:
+            self.holds = (handle,)
+            try:
+                yield
+            finally:
+                self.holds = ()
+
+    def change(self, doing: str, *arguments: str, temporary: Path | None = None) -> str:
+        """A podman that makes or removes something. It holds the lock until it ends, even if this run is killed: what
+        removes a volume forgets it first, and would then empty a new one of the same name.
+        """
+        return podman(doing, *arguments, temporary=temporary, holds=self.holds)
 
     # Making sure that they are there
 
@@ -207,7 +221,7 @@ class Machines:
             return there[0]
         # A podman that is killed leaves what it unpacks, which is found here by the next run.
         with self.access.scratch("image") as folder:
-            image = podman(
+            image = self.change(
                 doing,
                 *("import", "--quiet", "--change", 'CMD ["/sbin/init"]', "--change", f"LABEL {ROOTFS}={sha256}"),
                 *(self.wanted.rootfs, f"{IMAGE}:{sha256}"),
@@ -215,7 +229,7 @@ class Machines:
             ).strip()
         layer = podman(doing, "image", "inspect", "--format", "{{index .RootFS.Layers 0}}", image).strip()
         if layer != f"sha256:{sha256}":
-            podman(doing, "image", "rm", image)
+            self.change(doing, "image", "rm", image)
             raise PodmanError(f"{doing}: its content is not {sha256}; remove the file, so that it is built again")
         return image
 
@@ -227,6 +241,13 @@ class Machines:
         containers = [*ours(cluster, found.containers), *found.remnants(cluster)]
         self.remove_containers([one for one in containers if one.name in names])
         self.remove_volumes([one for one in ours(cluster, found.volumes or ()) if one.name in volumes])
+        # What a podman that was killed itself has left of one it has forgotten, a new one would begin with.
+        place = Path(podman("Looking for volumes", "info", "--format", "{{.Store.VolumePath}}").strip())
+        forgotten = [place / name for name in volumes - {one.name for one in found.volumes or ()}]
+        on_host.unmount(on_host.mounts_below(on_host.read("/proc/self/mountinfo"), forgotten))
+        for folder in forgotten:
+            if folder.exists():
+                shutil.rmtree(folder)
 
     def make_network(self, found: Found) -> None:
         cluster, subnet = self.wanted.cluster, self.wanted.subnet
@@ -235,7 +256,7 @@ class Machines:
                 return
             # No machine was made with it, or another subnet would have been refused.
             self.remove_networks([network], alone=False)
-        podman(
+        self.change(
             f"Making the network {cluster}",
             *("network", "create", "--disable-dns", "--subnet", str(subnet), "--gateway", str(subnet[1])),
             *("--label", f"{CLUSTER}={cluster}", cluster),
@@ -245,7 +266,9 @@ class Machines:
         """A machine from nothing, ready to be started."""
         wanted, name = self.wanted, step.name
         for volume in volume_names(name):
-            podman(f"Making the volume {volume}", "volume", "create", "--label", f"{CLUSTER}={wanted.cluster}", volume)
+            self.change(
+                f"Making the volume {volume}", "volume", "create", "--label", f"{CLUSTER}={wanted.cluster}", volume
+            )
         with self.access.scratch(name) as folder:
             host_key, public = keypair(folder, "host_key", name)
         labels = {
@@ -259,7 +282,7 @@ class Machines:
         mounts = [f"{name}-{volume}:{target}" for volume, target in VOLUMES.items()]
         if wanted.shared_dir:
             mounts.append(f"{wanted.shared_dir}:{wanted.shared_dir}:ro")
-        podman(
+        self.change(
             f"Making the machine {name}",
             *("--runtime", "runc", "create", "--name", name, "--hostname", name),
             *(option for label, value in labels.items() for option in ("--label", f"{label}={value}")),
@@ -398,12 +421,14 @@ class Machines:
     # Making sure that they are gone
 
     def absent(self, check: bool) -> dict[str, t.Any]:
+        if which("podman") and (faults := list(on_host.system_faults(self.host))):
+            raise FaultsError(f"Removing the machines of cluster {self.wanted.cluster}", faults)
+        with self.locked() if self.wanted.home.is_dir() and not check else contextlib.nullcontext():
+            return self.remove(check)
+
+    def remove(self, check: bool) -> dict[str, t.Any]:
         cluster = self.wanted.cluster
-        found = Found()
-        if which("podman"):
-            if faults := list(on_host.system_faults(self.host)):
-                raise FaultsError(f"Removing the machines of cluster {cluster}", faults)
-            found = self.look()
+        found = self.look() if which("podman") else Found()
         containers = [*ours(cluster, found.containers), *found.remnants(cluster)]
         networks = ours(cluster, found.networks or ())
         volumes = ours(cluster, found.volumes or ())
@@ -424,13 +449,12 @@ class Machines:
         there = bool(objects or folders)
         images = self.unused_images(others) if there and check else []
         if there and not check:
-            with self.locked() if self.wanted.home.is_dir() else contextlib.nullcontext():
-                self.access.hang_up()
-                self.remove_containers(containers)
-                self.remove_volumes(volumes)
-                self.remove_networks(networks, alone=not any(one.condition == "running" for one in others))
-                images = self.remove_images()
-                self.access.remove()
+            self.access.hang_up()
+            self.remove_containers(containers)
+            self.remove_volumes(volumes)
+            self.remove_networks(networks, alone=not any(one.condition == "running" for one in others))
+            images = self.remove_images()
+            self.access.remove()
         removed = [*objects, *(f"image {one[:12]}" for one in images), *folders]
         return {
             "changed": bool(removed),
@@ -451,7 +475,7 @@ class Machines:
         with _files.locked(STORAGE):
             images = self.unused_images(self.glance("--external").containers)
             for image in images:
-                podman("Removing the image of the machines", "image", "rm", "--ignore", image)
+                self.change("Removing the image of the machines", "image", "rm", "--ignore", image)
         return images
 
     def remove_containers(self, containers: Sequence[Container]) -> None:
@@ -459,13 +483,13 @@ class Machines:
             for one in containers:
                 self.declare_dead(one)
             names = ", ".join(one.name for one in containers)
-            podman(f"Removing {names}", "rm", "--force", "--time", "0", *(one.id for one in containers))
+            self.change(f"Removing {names}", "rm", "--force", "--time", "0", *(one.id for one in containers))
 
     def remove_volumes(self, volumes: Sequence[Volume]) -> None:
         if volumes:
             folders = [volume.folder for volume in volumes]
             on_host.unmount(on_host.mounts_below(on_host.read("/proc/self/mountinfo"), folders))
-            podman("Removing volumes of machines", "volume", "rm", *(volume.name for volume in volumes))
+            self.change("Removing volumes of machines", "volume", "rm", *(volume.name for volume in volumes))
 
     def remove_networks(self, networks: Sequence[Network], *, alone: bool) -> None:
         """The network last, so that a run that was cut off is known by it."""
@@ -474,4 +498,4 @@ class Machines:
                 # Netavark removes it with the last container, except where that died without a word.
                 run(f"Removing the bridge {network.device}", "ip", "link", "delete", network.device)
             on_host.sweep_firewall(network.name, network.subnets, alone=alone)
-            podman(f"Removing the network {network.name}", "network", "rm", network.name)
+            self.change(f"Removing the network {network.name}", "network", "rm", network.name)

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import typing as t
+from collections.abc import Collection
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
@@ -46,9 +47,10 @@ def run(
     timeout: float = 300,
     advice: str = "",
     temporary: Path | None = None,
+    holds: Collection[int] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; whatever goes wrong becomes an error that begins with ``doing``."""
-    answer = attempt(doing, *command, data=data, timeout=timeout, temporary=temporary)
+    answer = attempt(doing, *command, data=data, timeout=timeout, temporary=temporary, holds=holds)
     if answer.returncode:
         said = [row for row in answer.stderr.splitlines() if row.strip() and "level=warning" not in row]
         cause = " ".join(said[-3:]) or f"{command[0]} ended with {answer.returncode} and said nothing"
@@ -57,9 +59,14 @@ def run(
 
 
 def attempt(
-    doing: str, *command: str, data: bytes | None = None, timeout: float = 300, temporary: Path | None = None
+    doing: str,
+    *command: str,
+    data: bytes | None = None,
+    timeout: float = 300,
+    temporary: Path | None = None,
+    holds: Collection[int] = (),
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command whose failure is an answer, too."""
+    """Run a command whose failure is an answer, too. It holds these locks to its end, even if we are killed before."""
     try:
         answer = subprocess.run(  # pylint: disable=ansible-bad-function
             command,
@@ -69,6 +76,7 @@ def attempt(
             timeout=timeout,
             # What ends us must not end podman halfway: it would not know afterwards what it has.
             start_new_session=True,
+            pass_fds=tuple(holds),
             check=False,
         )
     except FileNotFoundError as error:
@@ -81,9 +89,14 @@ def attempt(
 
 
 def podman(
-    doing: str, *arguments: str, data: bytes | None = None, timeout: float = 300, temporary: Path | None = None
+    doing: str,
+    *arguments: str,
+    data: bytes | None = None,
+    timeout: float = 300,
+    temporary: Path | None = None,
+    holds: Collection[int] = (),
 ) -> str:
-    return run(doing, "podman", *arguments, data=data, timeout=timeout, temporary=temporary).stdout
+    return run(doing, "podman", *arguments, data=data, timeout=timeout, temporary=temporary, holds=holds).stdout
 
 
 def listed(doing: str, *arguments: str) -> list[dict[str, t.Any]]:

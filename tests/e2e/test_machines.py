@@ -399,3 +399,39 @@ def test_absent_again_changes_nothing(mine: Owner) -> None:
     before = host()
     assert mine.absent().changed == 0
     assert changes(before) == {}
+
+
+def test_a_removal_that_outlives_its_run_is_waited_for(other: Owner) -> None:
+    """A podman that removes a volume forgets it first, and then empties whatever has its name."""
+    volume, machine = f"{OTHER}-1-containerd", f"{OTHER}-1"
+    other.present(1)
+    fill = "for i in $(seq 60); do mkdir $i && (cd $i && seq 5000 | xargs touch); done"
+    inside(machine, f"mkdir /var/lib/containerd/blobs && cd /var/lib/containerd/blobs && {fill}")
+    book = other.home / "play.yml"
+    book.write_text(ABSENT, encoding="utf-8")
+    run = subprocess.Popen(
+        ["ansible-playbook", str(book)],
+        cwd=tree.ROOT,
+        env=other.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    other.wait("podman has forgotten the volume", lambda: volume not in podman("volume", "ls", "-q").split())
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    assert removals(volume), "it was over too soon: more files are needed"
+    other.present(1)
+    assert not removals(volume)
+    new = "mkdir -p /var/lib/containerd/blobs/1 && cd /var/lib/containerd/blobs/1 && seq 1000 | xargs touch"
+    inside(machine, new)
+    time.sleep(2)
+    assert inside(machine, "ls /var/lib/containerd/blobs/1 | wc -l") == "1000"
+    assert inside(machine, "ls /var/lib/containerd/blobs") == "1"
+    assert other.absent().changed == 1
+
+
+def removals(volume: str) -> list[str]:
+    """Processes of podman that remove it."""
+    lines = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return [line for line in lines if line.startswith("podman volume rm") and volume in line]
