@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import tree
+from kills import family
 from surroundings import Run, User, folder, remove, traces
 
 pytestmark = pytest.mark.long
@@ -401,37 +402,53 @@ def test_absent_again_changes_nothing(mine: Owner) -> None:
     assert changes(before) == {}
 
 
-def test_a_removal_that_outlives_its_run_is_waited_for(other: Owner) -> None:
-    """A podman that removes a volume forgets it first, and then empties whatever has its name."""
+@pytest.mark.parametrize("with_podman", [True, False])
+def test_a_removal_that_is_cut_off_leaves_nothing_to_new_machines(other: Owner, with_podman: bool) -> None:
+    """A podman that removes a volume forgets it first. Whether it is killed then, or goes on alone: a new volume of the
+    same name must not begin with what is left, nor lose what is put into it.
+    """
     volume, machine = f"{OTHER}-1-containerd", f"{OTHER}-1"
     other.present(1)
-    fill = "for i in $(seq 60); do mkdir $i && (cd $i && seq 5000 | xargs touch); done"
+    fill = "for i in $(seq 60); do mkdir $i && (cd $i && seq 1000 | xargs touch); done"
     inside(machine, f"mkdir /var/lib/containerd/blobs && cd /var/lib/containerd/blobs && {fill}")
-    book = other.home / "play.yml"
-    book.write_text(ABSENT, encoding="utf-8")
-    run = subprocess.Popen(
-        ["ansible-playbook", str(book)],
-        cwd=tree.ROOT,
-        env=other.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    run = begin(other, ABSENT)
     other.wait("podman has forgotten the volume", lambda: volume not in podman("volume", "ls", "-q").split())
-    os.killpg(run.pid, signal.SIGKILL)
+    (removal,) = removals(volume)
+    os.kill(removal, signal.SIGSTOP)
+    for process in family(run.pid) - (set() if with_podman else {removal}):
+        os.kill(process, signal.SIGKILL)
     run.wait()
-    assert removals(volume), "it was over too soon: more files are needed"
-    other.present(1)
-    assert not removals(volume)
-    new = "mkdir -p /var/lib/containerd/blobs/1 && cd /var/lib/containerd/blobs/1 && seq 1000 | xargs touch"
-    inside(machine, new)
-    time.sleep(2)
-    assert inside(machine, "ls /var/lib/containerd/blobs/1 | wc -l") == "1000"
-    assert inside(machine, "ls /var/lib/containerd/blobs") == "1"
+    left = Path(podman("info", "--format", "{{.Store.VolumePath}}")) / volume / "_data" / "blobs"
+    assert left.exists(), "it was over too soon: more files are needed"
+    run = begin(other, PRESENT)
+    if not with_podman:  # it is waited for
+        time.sleep(12)
+        assert run.poll() is None
+        assert volume not in podman("volume", "ls", "-q").split()
+        os.kill(removal, signal.SIGCONT)
+    assert run.wait(120) == 0, (other.home / "output").read_text(encoding="utf-8")
+    assert "blobs" not in inside(machine, "ls /var/lib/containerd").split()
     assert other.absent().changed == 1
 
 
-def removals(volume: str) -> list[str]:
+def begin(owner: Owner, text: str) -> subprocess.Popen[bytes]:
+    book = owner.home / "play.yml"
+    book.write_text(text, encoding="utf-8")
+    command = ["ansible-playbook", str(book), "-e", "machines_count=1"]
+    environment = {**owner.environment, "SEEN": str(owner.home / "seen")}
+    with (owner.home / "output").open("wb") as output:
+        return subprocess.Popen(
+            command,
+            cwd=tree.ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+
+def removals(volume: str) -> list[int]:
     """Processes of podman that remove it."""
-    lines = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
-    return [line for line in lines if line.startswith("podman volume rm") and volume in line]
+    lines = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return [int(line.split()[0]) for line in lines if " podman volume rm " in line and volume in line]
