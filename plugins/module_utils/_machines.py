@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import shutil
 import time
 import typing as t
@@ -241,13 +242,7 @@ class Machines:
         containers = [*ours(cluster, found.containers), *found.remnants(cluster)]
         self.remove_containers([one for one in containers if one.name in names])
         self.remove_volumes([one for one in ours(cluster, found.volumes or ()) if one.name in volumes])
-        # What a podman that was killed itself has left of one it has forgotten, a new one would begin with.
-        place = Path(podman("Looking for volumes", "info", "--format", "{{.Store.VolumePath}}").strip())
-        forgotten = [place / name for name in volumes - {one.name for one in found.volumes or ()}]
-        on_host.unmount(on_host.mounts_below(on_host.read("/proc/self/mountinfo"), forgotten))
-        for folder in forgotten:
-            if folder.exists():
-                shutil.rmtree(folder)
+        self.remove_folders(self.forgotten(found))
 
     def make_network(self, found: Found) -> None:
         cluster, subnet = self.wanted.cluster, self.wanted.subnet
@@ -444,7 +439,11 @@ class Machines:
             *(f"volume {one.name}" for one in volumes),
             *(f"network {one.name}" for one in networks),
         ]
-        folders = [f"folder {one}" for one in (self.access.folder, self.access.control) if one.exists()]
+        forgotten = self.forgotten(found) if which("podman") else []
+        folders = [
+            *(f"folder {one}" for one in forgotten),
+            *(f"folder {one}" for one in (self.access.folder, self.access.control) if one.exists()),
+        ]
         # Where nothing of this cluster is, an image is another one's to remove.
         there = bool(objects or folders)
         images = self.unused_images(others) if there and check else []
@@ -452,6 +451,7 @@ class Machines:
             self.access.hang_up()
             self.remove_containers(containers)
             self.remove_volumes(volumes)
+            self.remove_folders(forgotten)
             self.remove_networks(networks, alone=not any(one.condition == "running" for one in others))
             images = self.remove_images()
             self.access.remove()
@@ -490,6 +490,20 @@ class Machines:
             folders = [volume.folder for volume in volumes]
             on_host.unmount(on_host.mounts_below(on_host.read("/proc/self/mountinfo"), folders))
             self.change("Removing volumes of machines", "volume", "rm", *(volume.name for volume in volumes))
+
+    def forgotten(self, found: Found) -> list[Path]:
+        """What is left of volumes whose removal was killed. Podman forgets a volume before it removes what it holds, and
+        a new one of the same name would begin with that.
+        """
+        place = Path(podman("Looking for volumes", "info", "--format", "{{.Store.VolumePath}}").strip())
+        name = re.compile(rf"{re.escape(self.wanted.cluster)}-\d+-({'|'.join(VOLUMES)})")
+        known = {one.name for one in found.volumes or ()}
+        return sorted(path for path in place.glob("*") if name.fullmatch(path.name) and path.name not in known)
+
+    def remove_folders(self, folders: Sequence[Path]) -> None:
+        on_host.unmount(on_host.mounts_below(on_host.read("/proc/self/mountinfo"), folders))
+        for folder in folders:
+            shutil.rmtree(folder)
 
     def remove_networks(self, networks: Sequence[Network], *, alone: bool) -> None:
         """The network last, so that a run that was cut off is known by it."""

@@ -32,6 +32,8 @@ SUBNET = os.environ.get("MINTNET_E2E_SUBNET", "10.89.65.0/24")
 NETWORK = "mintnet"
 """The default network's namespace and chain id."""
 
+VOLUMES = Path("/var/lib/containers/storage/volumes")
+
 KINDS = (
     *("configmaps", "secrets", "services", "statefulsets", "persistentvolumeclaims"),
     *("networkpolicies", "poddisruptionbudgets", "limitranges", "resourcequotas"),
@@ -297,7 +299,8 @@ def ours(command: list[str], words: tuple[str, ...]) -> set[str]:
 def traces(user: User) -> dict[str, set[str]]:
     """What a cluster of ours leaves on this machine, by kind."""
     words = (user.cluster, user.subnet.rsplit(".", 1)[0] + ".")
-    places = (user.home / "mintnet" / "clusters" / user.cluster, Path("/run/mintnet") / user.cluster)
+    volumes = VOLUMES.glob(f"{user.cluster}-*")  # those that podman has forgotten, too
+    places = (user.home / "mintnet" / "clusters" / user.cluster, Path("/run/mintnet") / user.cluster, *volumes)
     return {
         "containers": ours(["podman", "ps", "-a", "--format", "{{.ID}} {{.Names}}"], words),
         "volumes": ours(["podman", "volume", "ls", "--format", "{{.Name}}"], words),
@@ -344,4 +347,5 @@ def sweep(cluster: str) -> None:
             for name in found:
                 force = ["-t", "0"] if kind == "container" else []
                 subprocess.run(["podman", kind, "rm", "-f", *force, name], capture_output=True, check=False)
-    shutil.rmtree(Path("/run/mintnet") / cluster, ignore_errors=True)
+    for left in (Path("/run/mintnet") / cluster, *VOLUMES.glob(f"{cluster}-*")):
+        shutil.rmtree(left, ignore_errors=True)

@@ -28,13 +28,16 @@ ALIVE = 4711
 class Podman:
     """What it is asked, and what it has; whatever would change something fails the test."""
 
-    def __init__(self) -> None:
+    def __init__(self, storage: Path) -> None:
+        self.storage = storage
         self.has: dict[str, list[dict[str, Any]]] = {"ps": [], "network": [], "volume": [], "images": []}
         self.asked: list[str] = []
 
     def __call__(self, doing: str, *command: str, **_options: Any) -> Any:
         if command[0] != "podman":
             raise PodmanError(f"{doing}: {command[0]} is not for this test")
+        if command[1] == "info":
+            return subprocess.CompletedProcess(command, 0, f"{self.storage}\n", "")
         self.asked.append(command[1])
         if command[1] not in self.has or "json" not in command:
             raise PodmanError(f"{doing}: podman {' '.join(command)} is not for this test")
@@ -68,7 +71,7 @@ class Podman:
 
 @pytest.fixture
 def podman(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Podman:
-    fake = Podman()
+    fake = Podman(tmp_path / "volumes")
     host = Host("Linux", root=True, cpus=2, memory_mib=8000, cgroup_version=1, can_raise_limits=False)
     monkeypatch.setattr(_podman, "attempt", fake)
     monkeypatch.setattr(_machines_host, "attempt", fake)
@@ -207,6 +210,15 @@ def test_absent_tells_what_is_ours_alone(run: Run, podman: Podman, wanted: dict[
     ]
     assert result["changed"] is True
     assert keys.is_dir()
+
+
+def test_absent_finds_what_podman_has_forgotten(run: Run, podman: Podman, wanted: dict[str, Any]) -> None:
+    """What a removal that was killed has left; volumes that podman knows, and those of others, are none of it."""
+    for name in ("trial-1-containerd", "trial-2-etcd", "trial-1-else", "mytrial-1-etcd", "trial-x-1-etcd"):
+        (podman.storage / name).mkdir(parents=True)
+    podman.has["volume"] = [{"Name": "trial-2-etcd", "Mountpoint": "/v", "Labels": {"io.mintnet.cluster": "trial"}}]
+    result = run(podman_machines.main, {**wanted, "state": "absent"}, check=True)
+    assert result["removed"] == ["volume trial-2-etcd", f"folder {podman.storage / 'trial-1-containerd'}"]
 
 
 def test_absent_refuses_while_others_use_the_network(run: Run, podman: Podman, wanted: dict[str, Any]) -> None:
