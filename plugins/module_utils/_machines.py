@@ -492,8 +492,8 @@ class Machines:
             self.change("Removing volumes of machines", "volume", "rm", *(volume.name for volume in volumes))
 
     def forgotten(self, found: Found) -> list[Path]:
-        """What is left of volumes whose removal was killed. Podman forgets a volume before it removes what it holds, and
-        a new one of the same name would begin with that.
+        """What is left of volumes whose removal was killed. Podman forgets a volume before it removes what it holds,
+        and a new one of the same name would begin with that.
         """
         place = Path(podman("Looking for volumes", "info", "--format", "{{.Store.VolumePath}}").strip())
         name = re.compile(rf"{re.escape(self.wanted.cluster)}-\d+-({'|'.join(VOLUMES)})")
