@@ -4,12 +4,18 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tree
+import yaml
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _key_types, _keys
+from ansible_collections.mintnet.kubernetes.plugins.modules import cometbft_keys, cometbft_keys_info
 from modules import module
 from test_3_binary import Binary, Home, cometbft, files, free_port, started, wait_for
 
@@ -118,3 +124,26 @@ def test_its_testnet_is_shown(cometbft: Binary, tmp_path: Path) -> None:
     assert f'persistent_peers = "{peers}"' in (tmp_path / "node0" / "config" / "config.toml").read_text(
         encoding="utf-8"
     )
+
+
+def test_examples_of_the_documentation(tmp_path: Path) -> None:
+    """Those with files, as they stand and in their order; those of a cluster are what the role does."""
+    module("cometbft_keys", directory=str(tmp_path / "hers"), nodes=["alice"])
+    (tmp_path / "alice").symlink_to(tmp_path / "hers" / "alice" / "config")
+    examples = [*yaml.safe_load(cometbft_keys.EXAMPLES), *yaml.safe_load(cometbft_keys_info.EXAMPLES)]
+    tasks = [task for task in examples if "namespace" not in str(task) and "mintnet.kubernetes" in str(task)]
+    assert len(tasks) == 7
+    assert "ok=7 changed=6" in recap(tmp_path, tasks)
+    # What was made from a seed, and then made anew for one node, is not made from the seed again.
+    lasting = [task for task in tasks if "reproducible" not in str(task)]
+    assert "ok=5 changed=0" in recap(tmp_path, lasting)
+
+
+def recap(folder: Path, tasks: list[dict[str, Any]]) -> str:
+    book = folder / "book.yml"
+    book.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]), encoding="utf-8")
+    environment = {**os.environ, "HOME": str(folder), "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default"}
+    command = ["ansible-playbook", str(book), "-e", f"ansible_python_interpreter={sys.executable}"]
+    run = subprocess.run(command, cwd=tree.ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return re.sub(" +", " ", run.stdout.strip().splitlines()[-1])
