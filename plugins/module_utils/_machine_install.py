@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import os
 import stat
@@ -20,6 +19,7 @@ import typing as t
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _files
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_record import (
     RECORDS,
@@ -74,17 +74,11 @@ class Installation:
         with contextlib.nullcontext() if self.check else self._locked():
             return self._apply()
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> contextlib.AbstractContextManager[int]:
         """One at a time on a machine: what a run began goes on here when that run was killed, and another may come."""
         folder = self._at(self.records)
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
+        return _files.locked(folder)
 
     def _apply(self) -> bool:
         old = Record.load(self._record)

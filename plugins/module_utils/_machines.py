@@ -423,7 +423,8 @@ class Machines:
 
     def remove(self, check: bool) -> dict[str, t.Any]:
         cluster = self.wanted.cluster
-        found = self.look() if which("podman") else Found()
+        installed = which("podman") is not None
+        found = self.look() if installed else Found()
         containers = [*ours(cluster, found.containers), *found.remnants(cluster)]
         networks = ours(cluster, found.networks or ())
         volumes = ours(cluster, found.volumes or ())
@@ -439,21 +440,21 @@ class Machines:
             *(f"volume {one.name}" for one in volumes),
             *(f"network {one.name}" for one in networks),
         ]
-        forgotten = self.forgotten(found) if which("podman") else []
+        forgotten = self.forgotten(found) if installed else []
         folders = [
             *(f"folder {one}" for one in forgotten),
             *(f"folder {one}" for one in (self.access.folder, self.access.control) if one.exists()),
         ]
         # Where nothing of this cluster is, an image is another one's to remove.
         there = bool(objects or folders)
-        images = self.unused_images(others) if there and check else []
+        images = self.unused_images(others) if there and check and installed else []
         if there and not check:
             self.access.hang_up()
             self.remove_containers(containers)
             self.remove_volumes(volumes)
             self.remove_folders(forgotten)
             self.remove_networks(networks, alone=not any(one.condition == "running" for one in others))
-            images = self.remove_images()
+            images = self.remove_images() if installed else []
             self.access.remove()
         removed = [*objects, *(f"image {one[:12]}" for one in images), *folders]
         return {
@@ -463,15 +464,11 @@ class Machines:
         }
 
     def unused_images(self, users: Sequence[Container]) -> list[str]:
-        if not which("podman"):
-            return []
         rows = listed("Listing images", "images", "--no-trunc", "--format", "json", "--filter", f"label={ROOTFS}")
         return sorted({row["Id"].removeprefix("sha256:") for row in rows} - {one.image for one in users})
 
     def remove_images(self) -> list[str]:
         """Those that no cluster uses any more, of which others may be made or removed at the same moment."""
-        if not which("podman"):
-            return []
         with _files.locked(STORAGE):
             images = self.unused_images(self.glance("--external").containers)
             for image in images:

@@ -290,16 +290,7 @@ def test_cut_off_anywhere(mine: Owner, attempt: int) -> None:
     seconds = random.Random(seed).uniform(1.5, 7)
     print(f"seed {seed}: cut off after {seconds:.1f} s")
     old = [identity(name) for name in ("e2emachines-1", "e2emachines-2")]
-    book = mine.home / "play.yml"
-    process = subprocess.Popen(
-        ["ansible-playbook", str(book), "-e", f"machines_count={3 + attempt}"],
-        cwd=tree.ROOT,
-        env={**mine.environment, "SEEN": str(mine.home / "seen")},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    process = begin(mine, PRESENT, 3 + attempt)
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -431,10 +422,10 @@ def test_a_removal_that_is_cut_off_leaves_nothing_to_new_machines(other: Owner, 
     assert other.absent().changed == 1
 
 
-def begin(owner: Owner, text: str) -> subprocess.Popen[bytes]:
+def begin(owner: Owner, text: str, count: int = 1) -> subprocess.Popen[bytes]:
     book = owner.home / "play.yml"
     book.write_text(text, encoding="utf-8")
-    command = ["ansible-playbook", str(book), "-e", "machines_count=1"]
+    command = ["ansible-playbook", str(book), "-e", f"machines_count={count}"]
     environment = {**owner.environment, "SEEN": str(owner.home / "seen")}
     with (owner.home / "output").open("wb") as output:
         return subprocess.Popen(
