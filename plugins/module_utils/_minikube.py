@@ -34,7 +34,7 @@ class MinikubeError(MintnetError):
 class Wanted:
     """A profile as it is to be; memory and disk in MiB. Without a base image it is minikube's own.
 
-    With ``addons``, minikube brings those that it enables by default: its own storage.
+    With ``own_storage``, minikube brings the addons that it enables by default, which are its storage.
     """
 
     driver: str
@@ -44,7 +44,7 @@ class Wanted:
     memory: int = 4096
     disk: int = 20000
     base_image: str = ""
-    addons: bool = False
+    own_storage: bool = False
     flags: tuple[str, ...] = ()
 
     def arguments(self) -> list[str]:
@@ -61,7 +61,7 @@ class Wanted:
             *([f"--base-image={self.base_image}", "--preload=false"] if self.base_image else []),
             *self.flags,
             "--cache-images=true",
-            f"--install-addons={str(self.addons).lower()}",
+            f"--install-addons={str(self.own_storage).lower()}",
             "--wait=all",
             "--wait-timeout=6m",
             "--keep-context=true",
@@ -171,6 +171,16 @@ class Minikube:
                 hint=f"see {self.binary} -p {name} logs, and whether its disk is full",
             )
         return lacking
+
+    def addons(self, name: str) -> dict[str, bool]:
+        """Every addon that this minikube has, and whether it is enabled in the profile, as its own files say."""
+        rows = self._json("Listing the addons of minikube", "addons", "list", "-p", name, "-o", "json")
+        return {addon: (row or {}).get("Status") == "enabled" for addon, row in rows.items()}
+
+    def enable(self, name: str, addon: str) -> None:
+        """It ends when the addon's pods run, where minikube knows which these are."""
+        doing = f"Enabling the addon {addon} of the profile {name} of minikube"
+        self._quiet(doing, "addons", "enable", addon, "-p", name, timeout=START_SECONDS)
 
     def delete(self, name: str) -> None:
         self._quiet(f"Deleting the profile {name} of minikube", "delete", "-p", name, timeout=START_SECONDS)

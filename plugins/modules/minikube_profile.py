@@ -71,10 +71,15 @@ options:
     description: Disk of each node, in MiB, for drivers that make one.
     type: int
     default: 20000
-  addons:
-    description: Whether minikube brings its own storage, and what else it enables by default.
+  own_storage:
+    description: Whether minikube brings its own storage, which are the addons that it enables by default.
     type: bool
     default: false
+  addons:
+    description: Addons to be enabled. Others stay as they are.
+    type: list
+    elements: str
+    default: []
   flags:
     description: More arguments of C(minikube start).
     type: list
@@ -173,6 +178,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils import (
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError, MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._minikube import Minikube, Wanted, drift
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import nearest
 
 SPEC: dict[str, t.Any] = {
     "argument_spec": {
@@ -188,7 +194,8 @@ SPEC: dict[str, t.Any] = {
         "cpus": {"type": "int", "default": 2},
         "memory": {"type": "int", "default": 4096},
         "disk": {"type": "int", "default": 20000},
-        "addons": {"type": "bool", "default": False},
+        "own_storage": {"type": "bool", "default": False},
+        "addons": {"type": "list", "elements": "str", "default": []},
         "flags": {"type": "list", "elements": "str", "default": []},
         "on_drift": {"type": "str", "choices": ["fail", "keep", "recreate"], "default": "fail"},
         "base": {
@@ -255,18 +262,24 @@ def _present(
             hint="keep it (-e minikube_on_drift=keep), or delete it with all that is on it and make it anew "
             "(-e minikube_on_drift=recreate)",
         )
+    # In a check run minikube may not be there to be asked.
+    enabled = minikube.addons(name) if params["addons"] and Path(params["binary"]).exists() else {}
     faults = [] if missing else list(_minikube_drivers.faults(host, driver, params["cpus"], params["memory"]))
+    unknown = [addon for addon in params["addons"] if enabled and addon not in enabled]
+    faults += [f"addons: this minikube has no {addon}{nearest(addon, enabled)}" for addon in unknown]
     if faults:
         raise FaultsError(f"Checking this host for the profile {name} of minikube", faults)
     result = {"driver": driver, "drift": differs, "missing_packages": missing}
     runs = config is not None and not recreate and minikube.runs(name)
     verb = "made anew" if recreate else "made" if config is None else "started"
     images = {image: Path(path) for image, path in params["images"].items()}
+    kept_addons = enabled if config and not recreate else {}
+    addons = [addon for addon in dict.fromkeys(params["addons"]) if not kept_addons.get(addon)]
     did = []
     if check:
         did += [] if runs else [f"would be {verb} with the driver {driver}, {why}"]
         lacking = minikube.lacking(name, images) if runs else list(images)
-        did += [f"would load {image}" for image in lacking]
+        did += [f"would load {image}" for image in lacking] + [f"would enable the addon {addon}" for addon in addons]
         return {**result, "changed": bool(did), "did": did}
     if not runs:
         tell(f"{verb} with the driver {driver}, {why}")
@@ -276,6 +289,10 @@ def _present(
         minikube.start(name, wanted, tell)
         did.append(f"{verb} with the driver {driver}")
     did += [f"loaded {image}" for image in minikube.load(name, images)]
+    for addon in addons:
+        tell(f"enables the addon {addon}")
+        minikube.enable(name, addon)
+        did.append(f"enabled the addon {addon}")
     return {**result, "changed": bool(did), "did": did}
 
 
@@ -305,7 +322,7 @@ def _wanted(params: dict[str, t.Any], driver: str) -> Wanted:
         memory=params["memory"],
         disk=params["disk"],
         base_image=base["image"] if base else "",
-        addons=params["addons"],
+        own_storage=params["own_storage"],
         flags=tuple(params["flags"]),
     )
 

@@ -68,6 +68,13 @@ def test_profile_that_was_stopped_is_started_and_the_chain_goes_on(user: User) -
     assert user.agree() > height
 
 
+def test_addon_that_is_asked_for_is_enabled(user: User) -> None:
+    addons = """-e '{"minikube_addons": ["headlamp"]}'"""
+    assert "enables the addon headlamp" in play(user, "create", addons).output
+    assert "headlamp" in user.kubectl("get services --all-namespaces").output
+    assert play(user, "create", addons).changed == 0
+
+
 def test_profile_that_differs_is_a_choice(user: User) -> None:
     told = story(play(user, "create", "-e minikube_memory=3000", code=1).output)
     assert "memory in MiB: 4096, wanted 3000" in told["why"]

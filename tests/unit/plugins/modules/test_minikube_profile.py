@@ -39,6 +39,8 @@ case "$1 $2" in
   start*) touch made runs ;;
   "image ls") [ -e loaded ] && echo '[{{"repoTags": ["app:1"]}}]' || echo '[]' ;;
   "image load") touch loaded ;;
+  "addons list") cat addons ;;
+  "addons enable") sed '/"'$3'"/s/disabled/enabled/' addons >new && mv new addons ;;
   delete*) rm -f made runs loaded ;;
 esac
 """
@@ -48,6 +50,8 @@ esac
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     (tmp_path / "profiles").write_text(json.dumps({"invalid": [], "valid": [PROFILE]}))
     (tmp_path / "status").write_text(json.dumps(RUNS))
+    known = {name: {"Status": "disabled"} for name in ("headlamp", "metrics-server")}
+    (tmp_path / "addons").write_text(json.dumps(known, indent=0).replace('{\n"Status"', '{"Status"'))
     binary = tmp_path / "minikube"
     binary.write_text(SCRIPT.format(folder=tmp_path))
     binary.chmod(0o755)
@@ -118,11 +122,23 @@ def test_difference_is_a_choice(params: dict[str, Any]) -> None:
     assert log(params).count("delete") == 1
 
 
-def test_all_faults_of_the_host_before_anything_is_made(params: dict[str, Any]) -> None:
+def test_addons(params: dict[str, Any]) -> None:
+    wanted = {**params, "addons": ["metrics-server"]}
+    assert minikube_profile.run(wanted, True)["did"][-1] == "would enable the addon metrics-server"
+    assert minikube_profile.run(wanted, False)["did"][-1] == "enabled the addon metrics-server"
+    assert minikube_profile.run({**wanted, "ours": True}, False)["changed"] is False
+    more = {**wanted, "ours": True, "addons": ["metrics-server", "headlamp"]}
+    assert minikube_profile.run(more, True)["did"] == ["would enable the addon headlamp"]
+    assert minikube_profile.run(more, False)["did"] == ["enabled the addon headlamp"]
+    assert log(params).count("start") == 1
+
+
+def test_all_faults_before_anything_is_made(params: dict[str, Any]) -> None:
     with pytest.raises(FaultsError) as raised:
-        minikube_profile.run({**params, "cpus": 1, "memory": 100}, False)
-    assert len(raised.value.faults) == 2
-    assert set(log(params)) == {"profile"}
+        minikube_profile.run({**params, "cpus": 1, "memory": 100, "addons": ["metric-server"]}, False)
+    assert len(raised.value.faults) == 3
+    assert raised.value.faults[-1] == ("addons: this minikube has no metric-server; did you mean metrics-server?")
+    assert set(log(params)) == {"profile", "addons"}
 
 
 def test_absent(params: dict[str, Any]) -> None:
