@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,7 @@ import tree  # noqa: E402
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._minikube_podman import surroundings  # noqa: E402
 from surroundings import KINDS, NETWORK, User, remove  # noqa: E402
 
-PARTS = ("keys", "network", "survival", "minikube")
+PARTS = ("keys", "sources", "network", "survival", "minikube")
 SIZES = (4, 16)
 ROLLS = (4, 7)
 KEYS = (4, 100, 1000)
@@ -213,6 +214,25 @@ def minikube(user: User, clone: Path, count: int = 4) -> None:
     show("second create on minikube", again)
 
 
+def sources(user: User, clone: Path) -> None:
+    """The floor of the decision is a run that has nothing to decide."""
+    empty = f"--check -e artifacts_cache_dir={user.home / 'empty'}"
+    play = f".venv/bin/ansible-playbook playbooks/cluster.yml {empty}"
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as nobody:
+        away = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), away)
+        ours = user.run(f"{play} -e artifacts_source=auto", clone, **proxies).seconds
+    floor = user.run(f"{play} -e artifacts_source=source", clone).seconds
+    show("source chosen where each host hangs, in a check run", ours, floor)
+
+    folder = user.home / "mirror"
+    fill = f".venv/bin/ansible-playbook playbooks/mirror.yml -e mintnet_mirror_dir={folder}"
+    show("mirror filled (artifacts cached, or built in this run)", user.run(fill, clone).seconds)
+    show("mirror filled again", user.run(fill, clone).seconds)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    print(f"  its size: {size // 2**20} MiB", flush=True)
+
+
 def cached(name: str) -> list[Path]:
     """What the cache says of an artifact, in each of its versions."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mintnet" / "artifacts"
@@ -270,6 +290,8 @@ def main() -> None:
         print(f"{'':<58} {'ours':>10} {'floor':>10}")
         if "keys" in parts:
             many_keys(user, clone)
+        if "sources" in parts:
+            sources(user, clone)
         if "network" in parts or "survival" in parts:
             cluster = user.run(".venv/bin/ansible-playbook playbooks/cluster.yml", clone).seconds
             show("nothing → cluster (artifacts cached, or built in this run)", cluster)
