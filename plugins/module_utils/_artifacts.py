@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -251,9 +252,12 @@ class Catalogue:
         recipe = row["debian"]
         # Packages that are only unpacked are not configured, and what comes after that is left out.
         hook = "extract" if recipe["variant"] == "extract" else "customize"
+        # As root it mounts the host's /dev/shm and more into the tree, which would stay there if it were killed.
+        apart = ["unshare", "--mount"] if os.geteuid() == 0 else []
 
         def run(work: Work) -> None:
             command: list[str | Path] = [
+                *apart,
                 work.tools["mmdebstrap"],
                 f"--variant={recipe['variant']}",
                 f"--architectures={platform.arch}",

@@ -114,6 +114,15 @@ class Progress:
     seconds: float
 
 
+def clear(folder: Path) -> None:
+    """Remove what a killed run has left, and nothing of what is mounted in it."""
+    for place, names, _files_there in os.walk(folder):
+        for path in (Path(place, name) for name in names):
+            if path.is_mount():
+                raise BuildError(f"Clearing {folder}: {path} is mounted", hint=f"umount {path}, and run the same again")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def content_key(value: object) -> str:
     """A key that is the same for the same content; paths are not content, bytes are."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
@@ -281,7 +290,7 @@ class Builder:
             part, scratch, log = (folder.with_name(f"{job.key}.{kind}") for kind in ("part", "tmp", "log"))
             leftovers = {*folder.parent.glob("*.part"), *folder.parent.glob("*.tmp"), folder}
             for leftover in leftovers - ({part} if job.resumes else set()):
-                shutil.rmtree(leftover, ignore_errors=True)
+                clear(leftover)
             for leftover in folder.parent.glob("*.log"):
                 leftover.unlink()
             part.mkdir(exist_ok=job.resumes)

@@ -238,6 +238,29 @@ def test_what_is_built_is_handed_to_the_image_tool(files: Path, tmp_path: Path) 
     ]
 
 
+@pytest.mark.parametrize(("user", "began"), [(0, "unshare --mount "), (1000, "")])
+def test_what_root_mounts_goes_with_it(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int, began: str
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for name, script in {
+        "unshare": 'printf "unshare $1 " > "$0.told"; shift; exec "$@"',
+        "mmdebstrap": 'for word; do case $word in */tree.tar) touch "$word" ;; esac; done',
+    }.items():
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        path.chmod(0o755)
+    catalogue, artifacts = resolve(files, cache=tmp_path / "cache")
+    builder = Builder(tmp_path / "cache", catalogue.jobs)
+    pending = builder.pending([artifacts["rootfs"].job.name])
+    assert builder.run(pending, 1, {"mmdebstrap": str(tmp_path / "mmdebstrap")}, lambda _progress: None) == [
+        "debian-base"
+    ]
+    told = tmp_path / "unshare.told"
+    assert (told.read_text(encoding="utf-8") if told.exists() else "") == began
+
+
 @pytest.mark.parametrize(
     ("text", "version"),
     [

@@ -133,6 +133,21 @@ def test_a_damaged_result_is_built_again(tmp_path: Path, damage: str) -> None:
     assert (folder / "out").read_text() == "hello\n"
 
 
+def test_what_is_mounted_in_a_leftover_is_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the host's, as /dev/shm in a root file system that somebody was killed over."""
+    job = shell("one", "echo 1 > out")
+    mounted = tmp_path / "one" / "older.tmp" / "tree" / "dev" / "shm"
+    mounted.mkdir(parents=True)
+    (mounted / "theirs").write_text("x", encoding="utf-8")
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == mounted)
+    with pytest.raises(BuildError, match=r"older\.tmp: .*/dev/shm is mounted"):
+        build(tmp_path, [job])
+    assert (mounted / "theirs").exists()
+    monkeypatch.setattr(Path, "is_mount", lambda _path: False)
+    assert build(tmp_path, [job])[0] == ["one"]
+    assert not mounted.exists()
+
+
 def test_a_leftover_of_an_interrupted_run_is_replaced(tmp_path: Path) -> None:
     job = shell("a", "ls > out")
     part = tmp_path / "a" / f"{job.key}.part"
