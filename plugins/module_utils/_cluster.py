@@ -8,9 +8,12 @@ The library kubernetes is imported on the first use, because that alone takes a 
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 import os
 import ssl
+import tempfile
 import typing as t
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -121,7 +124,7 @@ def connect(kubeconfig: str | None, context: str | None) -> Cluster:
     if context == TO_BE_MADE:
         return Cluster(None, TO_BE_MADE)
     try:
-        from kubernetes import config
+        import kubernetes.config  # noqa: F401  # pylint: disable=unused-import
     except ImportError as error:
         raise MissingLibraryError("kubernetes>=31.0.0", "reaching the cluster", error) from error
 
@@ -133,9 +136,7 @@ def connect(kubeconfig: str | None, context: str | None) -> Cluster:
         # The current context may be anybody's: nothing is ever sent to a cluster that nobody named.
         raise ClusterError(f"{doing}: no context is named; {_choose_from(path)}")
     try:
-        # persist_config would write refreshed tokens into the user's file.
-        api = config.new_client_from_config(config_file=path, context=context, persist_config=False)
-        certificate = _keep_credentials_in_memory(api)
+        api, certificate = _client(path, context)
     except Exception as error:  # the library lets through whatever a malformed file provokes
         names = _context_names(path)
         if names is not None and context not in names:
@@ -145,33 +146,78 @@ def connect(kubeconfig: str | None, context: str | None) -> Cluster:
     return Cluster(api, context, certificate)
 
 
-def _keep_credentials_in_memory(api: t.Any) -> bytes:
-    """The library writes the user's private key to a temporary file, and Ansible's workers end without removing it.
+def _client(path: str, context: str) -> tuple[t.Any, bytes]:
+    """The library's client, and its user's certificate, which is no secret, or nothing where there is none.
 
-    The key is read into the TLS context of all connections at once, and the files are gone before the first request.
-    Gives the user's certificate, which is no secret, or nothing where there is none.
+    The library would write the user's private key to a temporary file, which stays there when somebody kills the run.
+    Here it is read into the TLS context of all connections from a file that never has a name.
     """
+    from kubernetes.client import ApiClient, Configuration
     from kubernetes.config import kube_config
-    from urllib3.util.ssl_ import create_urllib3_context
 
-    configuration = api.configuration
+    merged = kube_config.KubeConfigMerger(path).config
+    if merged is None:
+        raise ValueError("there is no configuration in it")
+    named = merged["contexts"].get_with_name(context)["context"]
+    cluster = merged["clusters"].get_with_name(named["cluster"]).value["cluster"]
+    user = merged["users"].get_with_name(named["user"]).value["user"] if named.safe_get("user") else {}
+    authority, certificate, key = (
+        _taken(cluster, "certificate-authority"),
+        _taken(user, "client-certificate"),
+        _taken(user, "client-key"),
+    )
+    # As a type, or it would be a copy of whatever somebody has set as the default.
+    configuration = type.__call__(Configuration)
     try:
+        # Without a way to write refreshed tokens into the user's file.
+        kube_config.KubeConfigLoader(merged, active_context=context, config_base_path=None).load_and_set(configuration)
+        if not certificate and configuration.cert_file:
+            certificate = Path(configuration.cert_file).read_bytes()
+        api = ApiClient(configuration)
         if configuration.host.startswith("https:"):
-            context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE)
-            authority = getattr(configuration, "ca_cert_data", None)  # which older releases do not know
-            if configuration.ssl_ca_cert or authority:
-                context.load_verify_locations(configuration.ssl_ca_cert, cadata=authority)
-            else:
-                context.load_default_certs()
-            if configuration.cert_file:
-                context.load_cert_chain(configuration.cert_file, configuration.key_file)
             options = api.rest_client.pool_manager.connection_pool_kw
             for name in ("ca_certs", "ca_cert_data", "cert_file", "key_file"):
                 options.pop(name, None)
-            options["ssl_context"] = context
-        return Path(configuration.cert_file).read_bytes() if configuration.cert_file else b""
+            options["ssl_context"] = _tls(configuration, authority, certificate, key)
+        return api, certificate
     finally:
+        # What a program that gives credentials has given.
         kube_config._cleanup_temp_files()
+
+
+def _taken(entry: t.Any, name: str) -> bytes:
+    """What a kubeconfig holds itself, out of what the library sees of it."""
+    text = (entry or {}).pop(f"{name}-data", None)
+    return base64.b64decode(text, validate=True) if text else b""
+
+
+def _tls(configuration: t.Any, authority: bytes, certificate: bytes, key: bytes) -> ssl.SSLContext:
+    from urllib3.util.ssl_ import create_urllib3_context
+
+    verified = ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE
+    context: ssl.SSLContext = create_urllib3_context(cert_reqs=verified)
+    if authority or configuration.ssl_ca_cert:
+        context.load_verify_locations(configuration.ssl_ca_cert, cadata=authority.decode() or None)
+    else:
+        context.load_default_certs()
+    with contextlib.ExitStack() as stack:
+        files = [
+            stack.enter_context(_nameless(held)) if held else given
+            for held, given in ((certificate, configuration.cert_file), (key, configuration.key_file))
+        ]
+        if files[0]:
+            context.load_cert_chain(*files)
+    return context
+
+
+@contextlib.contextmanager
+def _nameless(content: bytes) -> Iterator[str]:
+    """Python reads certificates and keys from paths alone."""
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        file.seek(0)
+        yield f"/dev/fd/{file.fileno()}"
 
 
 def _choose_from(path: str) -> str:

@@ -22,6 +22,10 @@ options:
     description: Whether to look for web UIs, too.
     type: bool
     default: false
+  networks:
+    description: Whether to look for networks of this collection, too.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full
@@ -54,6 +58,12 @@ dashboards:
   type: list
   elements: str
   sample: [/api/v1/namespaces/headlamp/services/headlamp:http/proxy/]
+networks:
+  description: Names of the networks that live on it, which are namespaces; null where the cluster does not tell.
+  returned: when O(networks) is true
+  type: list
+  elements: str
+  sample: [mintnet]
 """
 
 import typing as t
@@ -62,15 +72,23 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils import _cluster
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import NETWORK_LABEL
 
 SPEC: dict[str, t.Any] = {
-    "argument_spec": {**_cluster.ARGUMENT_SPEC, "dashboards": {"type": "bool", "default": False}},
+    "argument_spec": {
+        **_cluster.ARGUMENT_SPEC,
+        "dashboards": {"type": "bool", "default": False},
+        "networks": {"type": "bool", "default": False},
+    },
 }
 
 
 def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    def reach() -> Api:
+        return Api(_cluster.connect(params["kubeconfig"], params["context"]))
+
     def connect() -> _cluster_state.Get:
-        api = Api(_cluster.connect(params["kubeconfig"], params["context"]))
+        api = reach()
 
         def get(path: str) -> t.Any:
             answer = api.request("asking the cluster", "GET", path)
@@ -84,7 +102,17 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     }
     if params["dashboards"] and found["api"]["answers"]:
         found["dashboards"] = _cluster_state.dashboards(connect())
+    if params["networks"]:
+        found["networks"] = _networks(reach)
     return found
+
+
+def _networks(reach: t.Callable[[], Api]) -> list[str] | None:
+    try:
+        workloads = reach().list("looking for networks", "StatefulSet", None, NETWORK_LABEL)
+    except MintnetError:
+        return None
+    return sorted({item["metadata"]["namespace"] for item in workloads})
 
 
 def main() -> None:

@@ -188,6 +188,14 @@ def test_private_key_is_in_no_file_when_requests_are_sent(
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    load = ssl.SSLContext.load_cert_chain
+    seen: list[list[Path]] = []
+
+    def watched(self: ssl.SSLContext, *files: str) -> None:
+        seen.append(list(temporary.iterdir()))
+        load(self, *files)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", watched)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -209,6 +217,7 @@ def test_private_key_is_in_no_file_when_requests_are_sent(
                     "reason": "Rb",
                     "message": "because of b",
                 }
+            assert seen == [[], []], "nor while it is read, when the run may be killed"
         finally:
             server.shutdown()
             thread.join()
