@@ -118,7 +118,7 @@ def clear(folder: Path) -> None:
     """Remove what a killed run has left, and nothing of what is mounted in it."""
     for place, names, _files_there in os.walk(folder):
         for path in (Path(place, name) for name in names):
-            if path.is_mount():
+            if path.is_mount() and not path.is_symlink():
                 raise BuildError(f"Clearing {folder}: {path} is mounted", hint=f"umount {path}, and run the same again")
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -139,6 +139,7 @@ def test_what_is_mounted_in_a_leftover_is_not_removed(tmp_path: Path, monkeypatc
     mounted = tmp_path / "one" / "older.tmp" / "tree" / "dev" / "shm"
     mounted.mkdir(parents=True)
     (mounted / "theirs").write_text("x", encoding="utf-8")
+    (mounted.parent / "fd").symlink_to("/proc/self/fd")  # which is mounted, but not here
     monkeypatch.setattr(Path, "is_mount", lambda path: path == mounted)
     with pytest.raises(BuildError, match=r"older\.tmp: .*/dev/shm is mounted"):
         build(tmp_path, [job])
