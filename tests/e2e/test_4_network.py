@@ -222,6 +222,7 @@ def test_deleted_pod_comes_back_as_the_same_node(user: User, clone: Path) -> Non
     identity = user.rpc("tm-1", "status")["node_info"]["id"]
     height = user.height("tm-1")
     user.kubectl(f"-n {NETWORK} delete pod tm-1")
+    user.wait("it is made again", lambda: "tm-1" in user.nodes())
     user.kubectl(f"-n {NETWORK} wait --for=condition=Ready pod/tm-1 --timeout=120s")
     assert user.rpc("tm-1", "status")["node_info"]["id"] == identity
     assert user.agree() > height
