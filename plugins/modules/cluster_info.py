@@ -66,6 +66,7 @@ networks:
   sample: [mintnet]
 """
 
+import functools
 import typing as t
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _cluster, _cluster_state
@@ -84,6 +85,7 @@ SPEC: dict[str, t.Any] = {
 
 
 def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    @functools.cache
     def reach() -> Api:
         return Api(_cluster.connect(params["kubeconfig"], params["context"]))
 
