@@ -479,6 +479,8 @@ class Machines:
         if containers:
             for one in containers:
                 self.declare_dead(one)
+                if not one.started:
+                    on_host.remove_begun(one.id)
             names = ", ".join(one.name for one in containers)
             self.change(f"Removing {names}", "rm", "--force", "--time", "0", *(one.id for one in containers))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import os
 import platform
 import resource
@@ -250,3 +251,18 @@ def unmount(points: Iterable[str]) -> None:
         if attempt(f"Unmounting {point}", "umount", point, timeout=30).returncode:
             # Busy: it goes away with its last user.
             run(f"Unmounting {point}", "umount", "--lazy", point, timeout=30)
+
+
+def remove_begun(container: str) -> None:
+    """Remove what a podman that was killed had begun to start and does not know: process, watcher and network."""
+    doing = f"Removing what was begun of the container {container[:12]}"
+    answer = attempt(doing, "runc", "state", container, timeout=30)
+    if answer.returncode:
+        return
+    configuration = json.loads(Path(json.loads(answer.stdout)["bundle"], "config.json").read_text())
+    run(doing, "runc", "delete", "--force", container, timeout=60)
+    for namespace in configuration["linux"]["namespaces"]:
+        if namespace["type"] == "network" and (path := namespace.get("path")):
+            # The watcher does this, too, and may have been faster.
+            attempt(doing, "umount", "--lazy", path, timeout=30)
+            Path(path).unlink(missing_ok=True)

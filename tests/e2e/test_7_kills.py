@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 import yaml
-from kills import LOG, POINTS, SEED, Victim
+from kills import LOG, POINTS, SEED, Victim, kill_family
 from surroundings import FOREIGN, NETWORK, folder, processes, sweep, traces
 
 CLUSTER = "e2ekills"
@@ -394,6 +394,33 @@ def authority() -> list[str]:
     """The certificate of a cluster that is made: it is not made once more."""
     done = "test ! -e /var/lib/mintnet/cluster.done || cat /etc/kubernetes/pki/ca.crt"
     return podman("exec", f"{CLUSTER}-1", "sh", "-c", done)
+
+
+def test_machine_whose_first_start_was_killed(victim: Victim) -> None:
+    """It has a process and a watcher of which podman does not know; the next test removes them with the cluster."""
+    labels = json.loads(" ".join(podman("inspect", "-f", "{{json .Config.Labels}}", f"{CLUSTER}-1")))
+    image = podman("inspect", "-f", "{{.Image}}", f"{CLUSTER}-1")[0]
+    options = [f"--label={key}={value}" for key, value in {**labels, "io.mintnet.machine": "2"}.items()]
+    options += ["--network", CLUSTER, "--privileged", "--ulimit=nofile=1024:4096", "--ulimit=nproc=4096:4096"]
+    assert any(begun([*options, image, "/sbin/init"]) for _attempt in range(30))
+    assert any(f"-n {CLUSTER}-2 " in line for line in traces(victim)["processes"])
+
+
+def begun(arguments: list[str]) -> bool:
+    """Whether podman was killed between the runtime's answer and its own record of it."""
+    (container,) = podman("--runtime", "runc", "create", "--name", f"{CLUSTER}-2", *arguments)
+    start = subprocess.Popen(["podman", "start", container], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while start.poll() is None and not Path("/run/runc", container, "state.json").exists():
+        time.sleep(0.001)
+    kill_family(start.pid)
+    start.wait()
+    time.sleep(0.5)
+    state = subprocess.run(["runc", "state", container], capture_output=True, check=False)
+    if state.returncode == 0 and podman("inspect", "-f", "{{.State.Status}}", container) == ["created"]:
+        return True
+    podman("rm", "--force", "--time", "0", container)
+    subprocess.run(["runc", "delete", "--force", container], capture_output=True, check=False)
+    return False
 
 
 # --- check runs, on nothing and on a network that lives ---------------------------------------------------------------
