@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._artifacts impo
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._build import Job, Progress, stored
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError, system_error
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._image_builds import program_build, push
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._sources import SOURCES, Sources, with_sums
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._story import clock, line
 
@@ -49,6 +51,8 @@ class ActionModule(ActionBase):
                 "arch": {"type": "str", "choices": ["auto", "amd64", "arm64"], "default": "auto"},
                 "jobs": {"type": "int", "default": 0},
                 "wanted": {"type": "list", "elements": "str", "default": []},
+                "images": {"type": "dict", "default": {}},
+                "archives": {"type": "list", "elements": "path", "default": []},
                 "source": {"type": "str", "choices": list(SOURCES), "default": "source"},
                 "sha256": {"type": "dict", "default": {}},
                 "mirror_url": {"type": "str", "default": ""},
@@ -67,19 +71,25 @@ class ActionModule(ActionBase):
             raise MintnetError("Having artifacts: the source is mirror, and no mirror is named", hint="set mirror_url")
         files, cache, check = Path(args["files"]), Path(args["cache_dir"]), self._task.check_mode
         controller = Platform(platform.system().lower(), architecture())
+        # An empty mapping is Go, too: all in it has a default.
+        modules = {name: one for name, one in args["images"].items() if one.get("go") is not None}
+        programs = {f"program-{name}": program_build(one) for name, one in modules.items()}
+        images = args["images"] | {name: {**one, "go": f"program-{name}"} for name, one in modules.items()}
+        entries = images | {f"archive-{n}": {"archive": path} for n, path in enumerate(args["archives"], 1)}
+        brought = {name: {"kind": "image", "version": "", "source": entry} for name, entry in entries.items()}
         sources = Sources(
-            table=with_sums(args["table"], args["sha256"]),
-            builds=args["builds"],
+            table={**with_sums(args["table"], args["sha256"]), **brought},
+            builds=args["builds"] | programs,
             files=files,
             cache=cache,
             machine=Platform("linux", controller.arch if args["arch"] == "auto" else args["arch"]),
             controller=controller,
-            wanted=args["wanted"],
+            wanted=[*args["wanted"], *brought] if args["wanted"] else [],
             mirror_url=args["mirror_url"].rstrip("/"),
             mirror_sha256=args["mirror_sha256"].lower(),
         )
         offer = sources.choose(args["source"], check)
-        tools, pending = tools_of(list(offer.pending), offer.catalogue, args["builds"], files)
+        tools, pending = tools_of(list(offer.pending), offer.catalogue, sources.builds, files)
         fetched = {artifact.job.name: artifact.name for artifact in offer.downloads}
         result: dict[str, Any] = {
             "changed": bool(pending),
@@ -105,11 +115,22 @@ class ActionModule(ActionBase):
             result["downloaded"] = [fetched[name] for name in done if name in fetched]
             result["changed"] = bool(done)
         facts = {artifact.name: artifact.result(cache, stored(cache, artifact.job)) for artifact in offer.artifacts}
+        pushes = {facts[name]["image"]: Path(facts[name]["path"]) for name, one in images.items() if one.get("push")}
+        if pushes:
+            tool = offer.catalogue.image_tool
+            # In a check run it may be that nothing is there to look with.
+            there = stored(cache, tool)
+            result["pushed"] = [
+                image
+                for image, path in pushes.items()
+                if not (there and path.exists()) or push(there.folder / tool.files[0], path, image, looks=check)
+            ]
+            result["changed"] = result["changed"] or bool(result["pushed"])
         return {**result, "ansible_facts": {"mintnet_artifacts": facts}}
 
 
 def tools_of(
-    pending: list[Job], catalogue: Catalogue, builds: dict[str, Any], files: Path
+    pending: list[Job], catalogue: Catalogue, builds: Mapping[str, Any], files: Path
 ) -> tuple[dict[str, str], list[Job]]:
     """The programs that the pending jobs run, by name, '' for what is not there; and the jobs that remain with them."""
     tools: dict[str, str] = {}

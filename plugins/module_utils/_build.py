@@ -79,7 +79,8 @@ class _Interrupted(BaseException):
 class Job:
     """One piece of work; ``key`` stands for all that its result depends on.
 
-    A job that ``resumes`` goes on with what an earlier run has left in its folder; ``doing`` is for messages.
+    A job that ``resumes`` goes on with what an earlier run has left in its folder; ``doing`` is for messages. Results
+    older than the last ``keeps`` are removed, where it is not 0.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Job:
     megabytes: int = 0
     doing: str = "Building"
     resumes: bool = False
+    keeps: int = 0
 
     def folder(self, cache: Path) -> Path:
         return cache / self.name / self.key
@@ -141,7 +143,9 @@ def stored(cache: Path, job: Job) -> Stored | None:
 
 
 class Work:
-    """Where a job works: what it leaves in ``folder`` is its result. Its commands end with the run."""
+    """Where a job works: what it leaves in ``folder`` is its result, and nothing stays of ``scratch``. Its commands end
+    with the run.
+    """
 
     def __init__(
         self, folder: Path, log: IO[bytes], tools: Mapping[str, str], processes: _Processes, scratch: Path, lock: int
@@ -149,7 +153,7 @@ class Work:
         self.folder = folder
         self.tools = tools
         self._log = log
-        self._scratch = scratch
+        self.scratch = scratch
         self._lock = lock
         self._processes = processes
 
@@ -168,7 +172,7 @@ class Work:
         command = [str(word) for word in argv]
         self.note(f"$ {' '.join(command)}")
         # Compilers fill this with gigabytes, which stay when they are killed: so it lies where the next run clears it.
-        temporary = dict.fromkeys(("TMPDIR", "GOTMPDIR"), str(self._scratch))
+        temporary = dict.fromkeys(("TMPDIR", "GOTMPDIR"), str(self.scratch))
         # They inherit the lock: what outlives a killed run is waited for before anybody begins anew.
         code = self._processes.run(command, cwd, {**os.environ, **temporary, **(env or {})}, self._log, self._lock)
         if code:
@@ -310,6 +314,10 @@ class Builder:
                 shutil.rmtree(scratch, ignore_errors=True)
             log.rename(part / "build.log")
             part.rename(folder)
+            if job.keeps:
+                results = sorted(folder.parent.glob(f"*/{METADATA}"), key=lambda path: path.stat().st_mtime)
+                for old in results[: -job.keeps]:
+                    clear(old.parent)
             return True
 
     def _store(self, job: Job, part: Path, seconds: float) -> None:

@@ -55,6 +55,29 @@ options:
     type: list
     elements: str
     default: []
+  images:
+    description:
+      - Images of one's own, by the names that they shall have among the artifacts. They are always wanted.
+      - Each names a folder in C(context), which podman or docker builds from the file in it that C(file) names,
+        C(Containerfile) by default. C(contexts) are further folders, by their names in
+        C(COPY --from), C(args) are build arguments, and C(flags) further options of C(podman build). With
+        C(protos), the build finds CometBFT's .proto files in the named context C(cometbft); they are the row
+        C(protos) of O(table). C(base) names an image of O(table) that is given as the build argument C(BASE),
+        unless O(source=release). What pip is configured with on the controller is in the secrets C(pip.conf) and
+        C(ca-certificates). The image is built anew when anything of this or in the folder has changed, and its tag says
+        of what it was built.
+      - With C(go), a mapping with C(package) (C(.) by default) and C(binary) (the folder's name by default), the folder
+        is a Go module instead, and the image is the row C(cometbft) of O(table) with that program on top, which it
+        runs.
+      - With C(push), it is brought to a registry under the name that this says, as whoever C(docker login) or
+        C(podman login) has logged in. A tag that is there is left as it is, since it says of what it was built.
+    type: dict
+    default: {}
+  archives:
+    description: Files with one image each, as C(podman save) or C(docker save) writes them. They are always wanted.
+    type: list
+    elements: path
+    default: []
   source:
     description:
       - Where the artifacts come from. What a source does not have is built as with V(source).
@@ -114,6 +137,16 @@ EXAMPLES = r"""
     files: "{{ playbook_dir }}/files"
     cache_dir: ~/.cache/mine
     source: auto
+
+- name: Build an application's image beside them
+  mintnet.kubernetes.artifacts:
+    table: "{{ my_table }}"
+    builds: "{{ my_builds }}"
+    files: "{{ playbook_dir }}/files"
+    cache_dir: ~/.cache/mine
+    images:
+      app:
+        context: ~/src/my-app
 """
 
 RETURN = r"""
@@ -156,6 +189,12 @@ built:
   type: list
   elements: str
   sample: [kubernetes, image-kube-proxy]
+pushed:
+  description: Images that were brought to a registry, or would be.
+  returned: when one of O(images) has C(push)
+  type: list
+  elements: str
+  sample: ["registry.example.com/team/app:0123456789ab"]
 missing_tools:
   description: Programs that building needs and that the controller does not have. A real run fails if there are any.
   returned: success

@@ -210,3 +210,21 @@ func TestImage(t *testing.T) {
 		t.Errorf("beside the image there is %v", left)
 	}
 }
+
+func TestImageOnTopOfAnother(t *testing.T) {
+	base := assemble(t, `{"layers": [[{"path": "etc/a", "text": "1"}]], "image": {"reference": "localhost/base:1", "os": "linux",
+		"arch": "amd64", "config": {"Entrypoint": ["base"], "Cmd": ["node"], "User": "100:1000"}}}`)
+	file := assemble(t, `{"layers": [[{"path": "usr/bin/app", "text": "2"}]], "image": {"reference": "localhost/app:1", "os": "linux",
+		"arch": "amd64", "base": "`+base+`", "config": {"Entrypoint": ["app"], "Cmd": null}}}`)
+	image, err := tarball.ImageFromPath(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := image.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(config.RootFS.DiffIDs) != 2 || config.Config.Entrypoint[0] != "app" || config.Config.Cmd != nil || config.Config.User != "100:1000" {
+		t.Errorf("its configuration is %+v", config)
+	}
+}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 // Command image puts files together, without a daemon, as a plain tar or as a container image in a docker archive.
-// It reads one JSON document (type Spec) from the file that it is given. The same input gives the same bytes.
+// It reads one JSON document (type Spec) from the file that it is given. The same input gives the same bytes. It also brings the
+// image of an archive to a registry.
 package main
 
 import (
@@ -17,21 +18,29 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// Spec says what to write: the layers as one image, or the only layer as it is when there is no image.
+// Spec says what to write: the layers as one image, or the only layer as it is when there is no image. With a base, the path of
+// another image's archive, the layers come on top of its own, and what the configuration does not say is as it is there.
 type Spec struct {
 	Output string    `json:"output"`
 	Layers [][]Entry `json:"layers"`
 	Image  *struct {
-		Reference string    `json:"reference"`
-		OS        string    `json:"os"`
-		Arch      string    `json:"arch"`
-		Config    v1.Config `json:"config"`
+		Reference string          `json:"reference"`
+		Base      string          `json:"base"`
+		OS        string          `json:"os"`
+		Arch      string          `json:"arch"`
+		Config    json.RawMessage `json:"config"`
 	} `json:"image"`
 }
 
 func main() {
+	if len(os.Args) == 4 && (os.Args[1] == "push" || os.Args[1] == "look") {
+		if err := push(os.Args[2], os.Args[3], os.Args[1] == "look"); err != nil {
+			fail(fmt.Errorf("pushing %s: %w", os.Args[3], err))
+		}
+		return
+	}
 	if len(os.Args) != 2 {
-		fail(fmt.Errorf("usage: image SPEC.json"))
+		fail(fmt.Errorf("usage: image SPEC.json, or image push|look ARCHIVE REFERENCE"))
 	}
 	text, err := os.ReadFile(os.Args[1])
 	if err != nil {
@@ -64,10 +73,7 @@ func write(spec Spec) error {
 		return err
 	}
 	defer os.RemoveAll(scratch)
-	image, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{
-		OS: spec.Image.OS, Architecture: spec.Image.Arch, Created: v1.Time{Time: epoch},
-		RootFS: v1.RootFS{Type: "layers"}, Config: spec.Image.Config,
-	})
+	image, err := begin(spec)
 	if err != nil {
 		return err
 	}
@@ -85,4 +91,25 @@ func write(spec Spec) error {
 		return err
 	}
 	return tarball.WriteToFile(spec.Output, tag, image)
+}
+
+// begin gives an image with the configuration, and with the base's layers.
+func begin(spec Spec) (v1.Image, error) {
+	image := empty.Image
+	config := &v1.ConfigFile{RootFS: v1.RootFS{Type: "layers"}}
+	if spec.Image.Base != "" {
+		var err error
+		if image, err = tarball.ImageFromPath(spec.Image.Base, nil); err != nil {
+			return nil, fmt.Errorf("%s: %w", spec.Image.Base, err)
+		}
+		if config, err = image.ConfigFile(); err != nil {
+			return nil, fmt.Errorf("%s: %w", spec.Image.Base, err)
+		}
+		config = config.DeepCopy()
+	}
+	config.OS, config.Architecture, config.Created = spec.Image.OS, spec.Image.Arch, v1.Time{Time: epoch}
+	if err := json.Unmarshal(spec.Image.Config, &config.Config); err != nil {
+		return nil, fmt.Errorf("the configuration: %w", err)
+	}
+	return mutate.ConfigFile(image, config)
 }
