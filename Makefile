@@ -1,24 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A thin cover over ansible-playbook: each verb prints and runs one line. GNU make 3.81 is enough.
 .DEFAULT_GOAL := help
-.PHONY: help create status logs diagnose forward dashboard tx reset recover destroy destroy-cluster mirror test test-long lint unit \
-	bench collection venv ready
+.PHONY: help new create status logs diagnose forward dashboard tx transact reset recover destroy destroy-cluster mirror test test-long \
+	lint unit bench collection venv ready
 
 quote = '$(subst ','\'',$(1))'
 # Values in which blanks and quotes may stand travel as JSON; $(value …) keeps make from expanding dollars in them.
 text = -e $(call quote,{"$(1)": "$(subst ",\",$(subst \,\\,$(value $(2))))"})
 plain = -e $(call quote,$(1)=$($(2)))
 
+# Some systems export NAME as the machine's own, so it names a network for new alone.
 playbook = .venv/bin/ansible-playbook playbooks/$(subst -,_,$@).yml$(options)
 options = $(if $(INVENTORY), -i $(call quote,$(INVENTORY)))$(if $(NETWORK), -e $(call quote,@$(NETWORK)))$(if \
 	$(PROVIDER), $(call plain,mintnet_provider,PROVIDER))$(if $(CONFIRM), $(call plain,mintnet_confirm,CONFIRM))$(if \
-	$(NODE), $(call plain,cometbft_node,NODE))$(if $(CONTAINER), $(call plain,cometbft_container,CONTAINER))$(if \
+	$(and $(NAME),$(filter new,$@)), $(call plain,cometbft_network,NAME))$(if $(NODE), $(call plain,cometbft_node,NODE))$(if $(CONTAINER), $(call plain,cometbft_container,CONTAINER))$(if \
 	$(WATCH), $(call plain,cometbft_watch,WATCH))$(if $(QUERY), $(call text,cometbft_query,QUERY))$(if \
-	$(TX), $(call text,cometbft_tx,TX))$(if $(ARGS), $(ARGS))
+	$(TX), $(call text,$(if $(filter transact,$@),cometbft_transact_tx,cometbft_tx),TX))$(if $(ARGS), $(ARGS))
 
+new: ready  ## a network file for your own application  NAME=myapp
+	$(playbook)
 create: ready  ## from nothing, machines or a cluster to a network that makes blocks
 	$(playbook)
-status: ready  ## one table and a verdict                      QUERY='nodes[].height'
+status: ready  ## one table and a verdict                      QUERY='nodes[].height' or WATCH=yes
 	$(playbook)
 logs: ready  ## a node's log                                 NODE=tm-0 CONTAINER=tm WATCH=yes
 	$(playbook)
@@ -29,6 +32,8 @@ forward: ready  ## a node's RPC on localhost                    NODE=tm-0
 dashboard: ready  ## the cluster's web UI on localhost            ARGS='-e mintnet_dashboard_port=8001'
 	$(playbook)
 tx: ready  ## send a transaction and wait for its block    TX='k=v' NODE=tm-0
+	$(playbook)
+transact: ready  ## send many transactions, and find their blocks  TX='k{n}=v{n}-{run}' NODE=tm-0
 	$(playbook)
 reset: ready  ## same cluster, new chain                      CONFIRM=yes
 	$(playbook)

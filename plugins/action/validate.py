@@ -82,6 +82,9 @@ class ActionModule(ActionBase):
             except AnsibleError as exc:
                 faults.append(f"{name}: its value cannot be told: {exc}")
         others = {}
+        # What an earlier play has made, such as an image, is nobody's choice.
+        chosen = {name: value for name, value in variables.items() if name not in _validate.OWN}
+        templar = self._templar.copy_with_new_env(available_variables={**defaults, **chosen})
         for name in _validate.RELATED & defaults.keys() - given.keys():
             try:
                 others[name] = templar.template(defaults[name])

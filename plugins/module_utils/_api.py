@@ -69,6 +69,7 @@ KINDS: Mapping[str, Kind] = {
     "Secret": Kind("v1", "secrets"),
     "Service": Kind("v1", "services"),
     "Deployment": Kind("apps/v1", "deployments"),
+    "Job": Kind("batch/v1", "jobs"),
     "StatefulSet": Kind("apps/v1", "statefulsets"),
     "NetworkPolicy": Kind("networking.k8s.io/v1", "networkpolicies"),
     "PodDisruptionBudget": Kind("policy/v1", "poddisruptionbudgets"),

@@ -31,6 +31,8 @@ class Wanted:
     genesis_time: str = ""
     initial_height: int = 1
     consensus_params: Json | None = None
+    #: What a block may have at most, where its way to the application has a limit.
+    block_bytes: int = 0
     app_state: t.Any = None
     ephemeral: bool = False
     volume_size: str = ""
@@ -54,8 +56,9 @@ def compare(live: Json, wanted: Wanted) -> Json:
     validators = wanted.validators
     genesis = live["genesis"]
     if genesis:
-        faults += _genesis_faults(genesis, wanted)
-        validators = len(genesis["validators"])
+        # Where the application names them, there are as many as were asked for when the chain began.
+        validators = len(genesis["validators"]) or (group["validators"] if group else 0) or wanted.validators
+        faults += _genesis_faults(genesis, wanted, validators)
         if wanted.validators > validators and wanted.validators == wanted.nodes:
             joining = ", ".join(f"tm-{n}" for n in range(validators, nodes)) or "none"
             notes.append(f"the genesis has {validators} validators; further nodes join as full nodes: {joining}")
@@ -97,12 +100,11 @@ def _nodes(group: Json | None, wanted: Wanted) -> tuple[int, list[str], list[str
     return live, [], [fault]
 
 
-def _genesis_faults(genesis: Json, wanted: Wanted) -> list[str]:
+def _genesis_faults(genesis: Json, wanted: Wanted, live: int) -> list[str]:
     faults = []
     way_out = "choose another cometbft_network, or start a new chain with reset"
     if wanted.chain_id != genesis["chain_id"]:
         faults.append(f"it runs the chain {genesis['chain_id']}, cometbft_chain_id is {wanted.chain_id}: {way_out}")
-    live = len(genesis["validators"])
     if wanted.validators < live:
         faults.append(
             f"its genesis has {live} validators, cometbft_validators is {wanted.validators} (cometbft_nodes "
@@ -130,6 +132,12 @@ def _genesis_faults(genesis: Json, wanted: Wanted) -> list[str]:
         faults.append(
             f"its initial height is {genesis['initial_height']}, cometbft_initial_height is "
             f"{wanted.initial_height}: {way_out}"
+        )
+    size = int((genesis["consensus_params"].get("block") or {}).get("max_bytes") or KNOWN["block", "max_bytes"])
+    if wanted.block_bytes and not 0 < size <= wanted.block_bytes:
+        faults.append(
+            f"its genesis has block.max_bytes = {size}, and over gRPC a node takes at most {wanted.block_bytes}: set "
+            "cometbft_app_transport to unix or tcp, or start a new chain with reset"
         )
     for path, asked, there in _differences(wanted.consensus_params or {}, genesis["consensus_params"]):
         faults.append(f"its genesis has {path} = {there}, cometbft_consensus_params says {asked}: {way_out}")

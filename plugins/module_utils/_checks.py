@@ -28,6 +28,8 @@ RESOURCES_HELP = "requests and limits, each of them quantities by name, such as 
 DAY = 86_400
 #: No wait is longer; what is meant by more is mostly a slip.
 LONGEST = 7 * DAY
+#: Bytes of what many transactions are made from, each of which is part of an address.
+LARGEST = 2048
 
 
 # Paths
@@ -141,6 +143,15 @@ def _number(text: t.Any) -> Decimal | None:
 
 
 # Expressions
+
+
+def numbered(value: str) -> str | None:
+    """What many transactions are made from."""
+    wanted = "a transaction on one line, with {n} where its number stands, such as k{n}=v{n}-{run}"
+    if not value.isprintable() or "{n}" not in value:
+        return wanted
+    size = len(value.encode(errors="surrogatepass"))
+    return None if size <= LARGEST else f"{wanted}, of {LARGEST} bytes at most, and it has {size}"
 
 
 def query(value: str) -> str | None:

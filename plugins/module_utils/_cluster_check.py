@@ -18,7 +18,7 @@ from functools import partial
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, Api, Json
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster_state import default_storage_class
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import NETWORK_LABEL
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import NETWORK_LABEL, nodes_of
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._quantity import plain, quantity
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._room import is_for_good, room_of
 
@@ -70,7 +70,7 @@ def check(api: Api, wish: Wish) -> Findings:
         "classes": partial(api.list, doing, "StorageClass"),
         "machines": partial(api.list, doing, "Node"),
         "quotas": partial(api.list, doing, "ResourceQuota", wish.network),
-        "pods": partial(api.list, doing, "Pod", wish.network, f"{NETWORK_LABEL}={wish.network}"),
+        "pods": partial(api.list, doing, "Pod", wish.network, nodes_of(wish.network)),
     }
     answers: dict[t.Any, t.Any] = api.side_by_side({**looks, **reviews})
     unreachable = next((one for one in answers.values() if isinstance(one, ClusterError) and one.status != 403), None)

@@ -66,6 +66,7 @@ def node_summary(node: dict[str, t.Any]) -> dict[str, t.Any]:
             one["type"] for one in conditions if one["type"].endswith("Pressure") and one["status"] == "True"
         ],
         "version": node["status"]["nodeInfo"]["kubeletVersion"],
+        "arch": node["status"]["nodeInfo"]["architecture"],
         "pod_cidr": node["spec"].get("podCIDR", ""),
     }
 

@@ -50,7 +50,7 @@ class Config:
     reasons: Mapping[Key, str]
 
     @classmethod
-    def basis(cls, version: str, *, block_time: str, proxy_app: str, faults: list[str]) -> Config:
+    def basis(cls, version: str, *, block_time: str, proxy_app: str, abci: str, faults: list[str]) -> Config:
         """What the version, Kubernetes and the network's own variables say."""
         line = line_of(version)
         if line is None:
@@ -63,6 +63,7 @@ class Config:
         for section, key, value, name in (
             ("consensus", "timeout_commit", block_time, "block_time"),
             ("", "proxy_app", proxy_app, "proxy_app"),
+            ("", "abci", abci, "abci"),
         ):
             faults += _faults(line, section, key, table[section][key], value, name)
             table[section][key] = type(table[section][key])(value)

@@ -30,6 +30,7 @@ class Wanted:
     version: str
     block_time: str = "1s"
     proxy_app: str = "persistent_kvstore"
+    abci: str = "socket"
     settings: t.Any = field(default_factory=dict)
     group_settings: Mapping[str, t.Any] = field(default_factory=dict)
     node_settings: Mapping[str, t.Any] = field(default_factory=dict)
@@ -61,7 +62,9 @@ def sha256(text: str) -> str:
 def build(wanted: Wanted) -> Files:
     """All faults of everything that is asked for are in the one error."""
     faults: list[str] = []
-    basis = Config.basis(wanted.version, block_time=wanted.block_time, proxy_app=wanted.proxy_app, faults=faults)
+    basis = Config.basis(
+        wanted.version, block_time=wanted.block_time, proxy_app=wanted.proxy_app, abci=wanted.abci, faults=faults
+    )
     names = list(dict.fromkeys(map(group_of, wanted.nodes)))
     faults += _unknown("group_settings", wanted.group_settings, names, "group")
     faults += _unknown("node_settings", wanted.node_settings, wanted.nodes, "node")

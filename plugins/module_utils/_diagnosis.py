@@ -23,6 +23,8 @@ Json = dict[str, t.Any]
 _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 _CREATE = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"}
 INIT = "tm-gen-validator"
+#: The application's container, where it has one of its own. When it ends, the node ends with it.
+APP = "app"
 #: How it ends when a validator that had started has no signing state.
 STATE_LOST = 3
 # A registry that is away for a while says one of these; the pull is tried again and may succeed.
@@ -82,7 +84,8 @@ def pod_trouble(pod: Json, replicas: int, around: Around) -> Trouble:
             f"wait for it; where its machine is gone for good: kubectl delete node {_machine(pod)}",
         )
     for key in ("initContainerStatuses", "containerStatuses"):
-        for container in status.get(key) or []:
+        # The cause comes before what it causes.
+        for container in sorted(status.get(key) or [], key=lambda container: container["name"] != APP):
             trouble = _container_trouble(container, pod, around, begins=key == "initContainerStatuses")
             if trouble:
                 return trouble
@@ -100,6 +103,21 @@ def pod_trouble(pod: Json, replicas: int, around: Around) -> Trouble:
             return Trouble(f"is not started yet: {warned}", f"kubectl describe pod {name} says more")
         return Trouble(_init_state(status), f"wait for it, or see make logs NODE={name}")
     return Trouble()
+
+
+def app_of(pod: Json) -> Json | None:
+    """How the application beside a node is; None where it is built into the node."""
+    if all(container["name"] != APP for container in pod["spec"].get("containers") or []):
+        return None
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
+    status: Json = next((item for item in statuses if item["name"] == APP), {})
+    kind, details = next(iter((status.get("state") or {"waiting": {}}).items()))
+    said = details.get("reason", "") if kind != "running" else ""
+    return {
+        "state": f"{kind}: {said}" if said else kind,
+        "ready": bool(status.get("ready")),
+        "restarts": int(status.get("restartCount", 0)),
+    }
 
 
 def is_stuck(pod: Json) -> bool:
@@ -156,7 +174,7 @@ def _container_trouble(container: Json, pod: Json, around: Around, *, begins: bo
         return _pull_trouble(container, reason, message, pod, around)
     if reason in _CREATE:
         said = message or reason
-        advice = remedy(said) or f"change what it names, {_AGAIN}"
+        advice = _other_program(name, said) or remedy(said) or f"change what it names, {_AGAIN}"
         return Trouble(f"{name} cannot be started: {said}", advice, lasting=bool(_NO_PROGRAM.search(said)))
     restarts = container.get("restartCount", 0)
     ended = state.get("terminated")
@@ -179,9 +197,12 @@ def _ending(name: str, ended: Json, restarts: int, node: str, *, previous: bool)
     if lost:
         advice = f"bring its volume back, or, where it is lost for good: make recover NODE={node}"
     elif memory:
-        advice = f"give it more with cometbft_resources.limits.memory, {_AGAIN}"
+        variable = "cometbft_app_resources" if name == APP else "cometbft_resources"
+        advice = f"give it more with {variable}.limits.memory, {_AGAIN}"
     else:
-        advice = remedy(message) or f"make logs NODE={node} CONTAINER={name} shows more"
+        advice = (
+            _other_program(name, message) or remedy(message) or f"make logs NODE={node} CONTAINER={name} shows more"
+        )
     return Trouble(
         reason,
         advice,
@@ -192,8 +213,17 @@ def _ending(name: str, ended: Json, restarts: int, node: str, *, previous: bool)
     )
 
 
+def _other_program(name: str, message: str) -> str:
+    if name != APP or not _NO_PROGRAM.search(message) or "exec format" in message:
+        return ""
+    return f"name a program that its image has in cometbft_app_command, {_AGAIN}"
+
+
 def _pull_trouble(container: Json, reason: str, message: str, pod: Json, around: Around) -> Trouble:
     image, name = container["image"], container["name"]
+    begins = next((one["image"] for one in pod["spec"].get("initContainers") or []), image)
+    # A program that is the node, too, has another image than the container before it.
+    variable = "cometbft_app_image" if name == APP or image != begins else "cometbft_image"
     if "ErrImagePull" not in message and reason == "ImagePullBackOff":
         # In older versions of Kubernetes the back-off does not repeat its cause.
         message = last_warning(around.events, "Pod", pod["metadata"]["name"], "Failed to pull") or message
@@ -203,18 +233,18 @@ def _pull_trouble(container: Json, reason: str, message: str, pod: Json, around:
         machine = f"{_machine(pod)}{f' ({kind})' if kind else ''}"
         return Trouble(
             f"the image {image} of {name} is not for the machine {machine}: {said}",
-            f"build or name an image for {kind or 'this kind of machine'} in cometbft_image, {_AGAIN}",
+            f"build or name an image for {kind or 'this kind of machine'} in {variable}, {_AGAIN}",
             lasting=True,
         )
     if reason != "InvalidImageName" and _PASSING.search(said):
         advice = (
             f"check that the machine {_machine(pod)} reaches the registry, or name an image of one that it reaches in "
-            f"cometbft_image, {_AGAIN}"
+            f"{variable}, {_AGAIN}"
         )
         return Trouble(f"the image {image} of {name} cannot be pulled: {said}", advice)
     return Trouble(
         f"the image {image} of {name} cannot be pulled: {said}",
-        f"name an image that exists, and that the machines may pull, in cometbft_image, {_AGAIN}",
+        f"name an image that exists, and that the machines may pull, in {variable}, {_AGAIN}",
         lasting=reason in ("InvalidImageName", "ErrImageNeverPull") or bool(_ABSENT.search(said)),
     )
 

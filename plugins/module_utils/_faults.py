@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from statistics import median
 
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import Trouble
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import APP, Trouble
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import Json, NodeAnswer
 
 #: Blocks may be late by so much, or by ten times what they took lately.
@@ -30,6 +30,8 @@ class Chain:
     compared: int
     #: The genesis that a node said it runs, as far as they were asked.
     told: Mapping[str, Json]
+    #: Nodes whose consensus waits for their application.
+    waiting: Collection[str] = ()
 
     @property
     def pace(self) -> timedelta:
@@ -50,7 +52,16 @@ class Chain:
 def fault_of(name: str, node: Json, chain: Chain) -> Trouble:
     """The first that applies, the most telling first."""
     answer = chain.answers[name]
-    for look in (_chain_fault, _twin_fault, _key_fault, _genesis_fault, _block_fault, _peer_fault, _height_fault):
+    for look in (
+        _chain_fault,
+        _twin_fault,
+        _key_fault,
+        _genesis_fault,
+        _block_fault,
+        _app_fault,
+        _peer_fault,
+        _height_fault,
+    ):
         if fault := look(name, node, answer, chain):
             return fault
     return Trouble()
@@ -132,6 +143,17 @@ def _block_fault(name: str, node: Json, _answer: NodeAnswer, chain: Chain) -> Tr
                 container="tm",
             )
     return Trouble()
+
+
+def _app_fault(name: str, _node: Json, _answer: NodeAnswer, chain: Chain) -> Trouble:
+    if name not in chain.waiting:
+        return Trouble()
+    return Trouble(
+        "waits for its application, which has not answered a call of consensus yet",
+        f"see what it does: make logs NODE={name} CONTAINER={APP}; where it only needs longer, give it more with "
+        "cometbft_app_resources",
+        container=APP,
+    )
 
 
 def _peer_fault(name: str, node: Json, _answer: NodeAnswer, _chain: Chain) -> Trouble:

@@ -30,6 +30,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis import
     read_validators,
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_compare import differences
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_sdk import is_sdk, plain
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._go import MAX_INT64, json_text, time_text
 
 _MEMBERS = {
@@ -102,7 +103,7 @@ def _short(value: t.Any) -> str:
 def parse(text: str, where: str) -> Genesis:
     """Read a genesis that CometBFT accepts, whoever wrote it; what makes it unreadable is all in the one error."""
     document, faults = _document(text)
-    genesis = _genesis(document, faults)
+    genesis = _genesis(plain(document), faults)
     if faults:
         error = FaultsError(f"reading the genesis in {where}", faults)
         raise MintnetError(f"{error}; restore it, or reset the network", faults=error.faults)
@@ -197,17 +198,22 @@ def existing(
     power: int = 10,
     app_state: t.Any = None,
     app_state_patch: Mapping[str, t.Any] | None = None,
+    sdk: bool = False,
+    block_bytes: int | None = None,
     faults: Sequence[str] = (),
 ) -> Request:
     """Check a genesis that exists, and that it is the one asked for; what nobody asked for may be as it likes.
+
+    With ``sdk`` it may have the Cosmos SDK's own form. ``block_bytes`` is what a block may have at most.
 
     Its bytes are kept. Only a patch of its app_state writes it anew, with the new app_state in place of its own.
     """
     line = line_for(version)
     doing = f"checking the genesis in {where}"
-    document, found = _document(text, exact=bool(app_state_patch))
-    if "consensus" in document and "consensus_params" not in document:
+    written, found = _document(text, exact=bool(app_state_patch))
+    if is_sdk(written) and not sdk:
         found.append("consensus: this is the form of the Cosmos SDK's own genesis, which CometBFT does not read")
+    document = plain(written)
     genesis = _genesis(document, found)
     if found:
         raise FaultsError(doing, [*faults, *found])
@@ -216,7 +222,11 @@ def existing(
     read_time(genesis.time, found)
     _all, _none, used = read_validators([v.public for v in genesis.validators], 0, line, found)
     params = None if document.get("consensus_params") is None else genesis.params
-    found += limit_faults(as_read(params, line), line, used, len(genesis.validators))
+    read = as_read(params, line)
+    found += limit_faults(read, line, used, len(genesis.validators))
+    size = read["block"]["max_bytes"]
+    if block_bytes and not 0 < size <= block_bytes:
+        found.append(f"consensus_params.block.max_bytes: it is {size}, at most {block_bytes} is allowed here")
 
     asked: list[str] = []
     if time:
@@ -239,7 +249,7 @@ def existing(
     if app_state_patch:
         state = ordered(merge(genesis.app_state, app_state_patch), found)
         genesis = replace(genesis, app_state=state)
-        text = json_text(document | {"app_state": state}, indent=2)
+        text = json_text(written | {"app_state": state}, indent=2)
     if not genesis.validators and not genesis.app_state:
         found.append("validators: at least one is needed, unless app_state lets the application name them")
     if found:

@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import partial
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, Answer, Api, Json
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import Trouble
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import APP, Trouble, app_of
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._faults import PATIENCE
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._logs import tells
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import NETWORK_LABEL
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import NETWORK_LABEL, nodes_of
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import (
     NodeAnswer,
     Observed,
@@ -91,12 +93,13 @@ def observe_patiently(api: Api, network: str, before: Observed | None, sleep: fl
 
 
 def _list(api: Api, doing: str, kind: str, network: str) -> Answer:
-    return api.request(doing, "GET", KINDS[kind].path(network), {"labelSelector": f"{NETWORK_LABEL}={network}"})
+    selector = nodes_of(network) if kind == "Pod" else f"{NETWORK_LABEL}={network}"
+    return api.request(doing, "GET", KINDS[kind].path(network), {"labelSelector": selector})
 
 
 def running(api: Api, network: str) -> list[str]:
     """The nodes whose container runs, in their order."""
-    pods = api.list(f"reading the pods of {network}", "Pod", network, f"{NETWORK_LABEL}={network}")
+    pods = api.list(f"reading the pods of {network}", "Pod", network, nodes_of(network))
     names = [pod["metadata"]["name"] for pod in pods if _may_answer(pod)]
     return sorted(names, key=lambda name: (len(name), name))
 
@@ -150,6 +153,8 @@ def _look_for_causes(api: Api, seen: Observed, *, thorough: bool) -> None:
 
 def explain(api: Api, seen: Observed) -> Json:
     """The report of what was seen, once more with what the logs say where a node is in trouble."""
+    beside = {pod["metadata"]["name"] for pod in seen.pods if app_of(pod)}
+    _look_who_waits(api, seen, beside)
     found = list(troubles(seen).items())[:MOST_LOGS]
     if not found:
         return report(seen)
@@ -161,16 +166,41 @@ def explain(api: Api, seen: Observed) -> Json:
         for name, trouble in found
         if trouble.container and not tells("\n".join(trouble.log))
     }
+    app_logs: dict[str, Callable[[], str]] = {
+        name: partial(_log, api, doing, seen.network, name, replace(trouble, container=APP, previous=False))
+        for name, trouble in found
+        if name in beside and trouble.container not in ("", APP)
+    }
     geneses: dict[str, Callable[[], Json]] = {
         name: partial(_genesis, api, seen.network, name) for name, _trouble in found if name in seen.answers
     }
     for name, log in api.side_by_side(logs).items():
         if isinstance(log, str):
             seen.logs[name] = log
+    for name, log in api.side_by_side(app_logs).items():
+        if isinstance(log, str):
+            seen.app_logs[name] = log
     for name, genesis in api.side_by_side(geneses).items():
         if isinstance(genesis, dict):
             seen.geneses[name] = genesis
     return report(seen)
+
+
+def _look_who_waits(api: Api, seen: Observed, beside: Collection[str]) -> None:
+    """Consensus tells of itself only while no call to its application is open, which matters where blocks are late."""
+    age = report(seen)["block_age"]
+    if age is not None and age < PATIENCE.total_seconds():
+        return
+    asked = [name for name in beside if isinstance(seen.answers.get(name), NodeAnswer)]
+    answers = api.side_by_side({name: partial(_consensus, api, seen.network, name) for name in asked})
+    seen.waiting = {name for name, answer in answers.items() if isinstance(answer, ClusterError)}
+
+
+def _consensus(api: Api, network: str, node: str) -> Json:
+    try:
+        return call(pod_proxy(api, network, node, reads=True), "consensus_state")
+    except RpcError as error:
+        raise ClusterError(f"asking {node} for the state of its consensus: {error}") from error
 
 
 def _log(api: Api, doing: str, network: str, node: str, trouble: Trouble) -> str:

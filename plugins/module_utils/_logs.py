@@ -52,6 +52,16 @@ _REMEDIES = (
         r"conflicting vote from ourselves",
         "another node signs with the same key: stop one of both at once, and give it a key of its own",
     ),
+    (
+        r"failed to connect to \S+.*permission denied",
+        "the node may not write to the application's socket: let the application's group write to it (umask 007), or "
+        "give both the same user with cometbft_app_user",
+    ),
+    (
+        r"failed to connect to \S+.*(no such file|connection refused)",
+        "nothing listens there: the application must listen on its ABCI_ADDRESS, which cometbft_app_transport chooses; "
+        "its own log may say why it does not",
+    ),
 )
 
 

@@ -44,6 +44,11 @@ def is_label(name: str) -> bool:
     return _LABEL.fullmatch(name) is not None
 
 
+def nodes_of(network: str) -> str:
+    """The selector of the pods that are nodes: others of a network belong to no group."""
+    return f"{NETWORK_LABEL}={network},{GROUP_LABEL}"
+
+
 def group_of(node: str) -> str:
     """The name of a node's StatefulSet."""
     return _ORDINAL.sub("", node)

@@ -17,6 +17,7 @@ from datetime import datetime
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import digest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_parts import whole
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_sdk import plain
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import CONFIG, NODES
 
 Json = dict[str, t.Any]
@@ -32,6 +33,7 @@ class Block:
     id: str
     app_hash: str
     time: datetime
+    txs: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,12 @@ class Observed:
     answers: dict[str, NodeAnswer | str] = field(default_factory=dict)
     validators: list[Json] | None = None
     not_verified: list[str] = field(default_factory=list)
-    #: Looked for where a node is in trouble: the end of its log, and the genesis that it says it runs.
+    #: Looked for where a node is in trouble: the end of its log, of its application's, and the genesis that it tells.
     logs: dict[str, str] = field(default_factory=dict)
+    app_logs: dict[str, str] = field(default_factory=dict)
     geneses: dict[str, Json] = field(default_factory=dict)
+    #: Nodes whose consensus waits for the answer of the application beside them.
+    waiting: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,10 @@ def parse_time(text: str) -> datetime:
 def parse_blocks(blockchain: Json) -> dict[int, Block]:
     return {
         int(meta["header"]["height"]): Block(
-            meta["block_id"]["hash"], meta["header"]["app_hash"], parse_time(meta["header"]["time"])
+            meta["block_id"]["hash"],
+            meta["header"]["app_hash"],
+            parse_time(meta["header"]["time"]),
+            int(meta.get("num_txs") or 0),
         )
         for meta in blockchain.get("block_metas") or []
     }
@@ -159,6 +167,7 @@ def _facts(text: str) -> Json:
 
 
 def genesis_facts(document: Json) -> Json:
+    document = plain(document)
     return {
         "chain_id": document["chain_id"],
         "genesis_time": document["genesis_time"],

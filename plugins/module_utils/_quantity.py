@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from decimal import Decimal
 
 _SUFFIXES = {
@@ -31,11 +32,23 @@ def plain(value: Decimal) -> str:
 
 def times(text: str | int, count: int) -> str:
     """A quantity multiplied, written the way the API server writes it back."""
-    value = quantity(text) * count
-    if str(text)[-1:].isdigit() or str(text).endswith(("m", "u", "n")):
+    return _written(quantity(text) * count, str(text))
+
+
+def total(texts: Sequence[str | int]) -> str:
+    """The sum of quantities, written as the finest of them."""
+    return _written(sum(map(quantity, texts), Decimal()), str(min(texts, key=lambda text: _unit(str(text)))))
+
+
+def _unit(text: str) -> Decimal:
+    return next((factor for suffix, factor in _SUFFIXES.items() if text.endswith(suffix)), Decimal(1))
+
+
+def _written(value: Decimal, like: str) -> str:
+    if like[-1:].isdigit() or like.endswith(("m", "u", "n")):
         # Nothing finer than a thousandth can be asked for: the server rounds up, too.
         return str(int(value)) if value == int(value) else f"{math.ceil(value * 1000)}m"
-    suffixes = ("Ei", "Pi", "Ti", "Gi", "Mi", "Ki") if str(text).endswith("i") else ("E", "P", "T", "G", "M", "k")
+    suffixes = ("Ei", "Pi", "Ti", "Gi", "Mi", "Ki") if like.endswith("i") else ("E", "P", "T", "G", "M", "k")
     for suffix in suffixes:
         factor = _SUFFIXES[suffix]
         if value and value % factor == 0:

@@ -12,6 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config_nodes, _genesis, _topology
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._app import (
+    sound_app,
+    sound_built_in,
+    sound_genesis_script,
+    sound_mounts,
+)
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_types import line_fault, type_named
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines_plan import FIRST_ADDRESS
@@ -158,6 +164,13 @@ def sound_genesis(
     return []
 
 
+def watched_as_a_table(cometbft_watch: bool, cometbft_query: str, cometbft_output: str) -> list[str]:
+    if not cometbft_watch or not (cometbft_query.strip() or cometbft_output == "json"):
+        return []
+    other = f"cometbft_query = {cometbft_query!r}" if cometbft_query.strip() else "cometbft_output = 'json'"
+    return [f"{other}: contradicts cometbft_watch, which shows tables; leave one of them out"]
+
+
 def context_or_new(mintnet_provider: str, mintnet_context: str) -> list[str]:
     if mintnet_provider not in ("kubeadm", "minikube") or not mintnet_context:
         return []
@@ -224,6 +237,11 @@ RELATIONS: tuple[Callable[..., list[str]], ...] = (
     sound_configuration,
     sound_topology,
     sound_genesis,
+    sound_app,
+    sound_built_in,
+    sound_mounts,
+    sound_genesis_script,
+    watched_as_a_table,
     context_or_new,
     one_pod_subnet,
     one_service_subnet,

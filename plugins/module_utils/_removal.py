@@ -25,6 +25,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
 #: Kinds whose objects belong to a network, in the order in which they go: what makes others first.
 WHOLE = (
     "StatefulSet",
+    "Job",
     "Pod",
     "PersistentVolumeClaim",
     "PodDisruptionBudget",
@@ -35,7 +36,7 @@ WHOLE = (
     "ResourceQuota",
     "LimitRange",
 )
-_CHAIN = ("StatefulSet", "Pod", "PersistentVolumeClaim", "ConfigMap", "Secret")
+_CHAIN = ("StatefulSet", "Job", "Pod", "PersistentVolumeClaim", "ConfigMap", "Secret")
 #: Their data go anyway, so that nothing is lost by a short farewell; the process still ends before its pod is gone.
 _GRACE = 1
 SLEEP = 0.2
@@ -132,7 +133,7 @@ def _steps(objects: Iterable[tuple[str, str]]) -> list[list[tuple[str, str]]]:
     What would make pods anew goes first, then the pods, then the data. As long as there are keys and a genesis, it is
     known who has started: without their data these are not started again.
     """
-    first, last = ("StatefulSet", "Pod", "PersistentVolumeClaim"), ("the record", "Namespace")
+    first, last = ("StatefulSet", "Job", "Pod", "PersistentVolumeClaim"), ("the record", "Namespace")
 
     def step(item: tuple[str, str]) -> str:
         kind, name = item

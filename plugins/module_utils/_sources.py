@@ -153,11 +153,22 @@ class Sources:
 
     def offer(self, source: str, check: bool, reason: str = "") -> Offer:
         catalogue = Catalogue(
-            self.table, self.builds, self.files, self.cache, self.machine, self.controller, self._supply(source, check)
+            self.table,
+            self.builds,
+            self.files,
+            self.cache,
+            self.machine,
+            self.controller,
+            self._supply(source, check),
+            # Who reaches upstream's hosts reaches the registry that a Containerfile names.
+            own_bases=source != "release",
         )
         artifacts = catalogue.resolve(self.wanted)
+        goals = {artifact.job.name for artifact in artifacts}
+        if any(self.table[artifact.name].get("source", {}).get("push") for artifact in artifacts):
+            goals.add(catalogue.image_tool.name)
         builder = Builder(self.cache, catalogue.jobs)
-        pending = builder.pending({artifact.job.name for artifact in artifacts})
+        pending = builder.pending(goals)
         return Offer(source, catalogue, artifacts, builder, pending, reason)
 
     def _supply(self, source: str, check: bool) -> Supply:

@@ -9,9 +9,11 @@ import re
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import (
+    APP,
     INIT,
     Around,
     Trouble,
+    app_of,
     pod_trouble,
     state_lost,
     workload_trouble,
@@ -41,6 +43,8 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed impor
 
 #: A node that has run for fewer seconds is still dialling its peers.
 DIALLING = 30
+#: So many blocks a node tells at once.
+RECENT = 20
 
 
 def report(seen: Observed) -> Json:
@@ -74,7 +78,7 @@ class _Report:
             else {v["address"]: v["power"] for v in self.genesis_power.values()}
         )
         self.compared = self._common_height()
-        self.chain = Chain(self.genesis, self.answers, self.compared, seen.geneses)
+        self.chain = Chain(self.genesis, self.answers, self.compared, seen.geneses, seen.waiting)
         self.troubles: dict[str, Trouble] = {}
         self.reasons: list[str] = []
         self.notes: list[str] = []
@@ -98,6 +102,7 @@ class _Report:
             "height": max(heights, default=0),
             "compared_height": self.compared,
             "block_age": self._block_age(),
+            "recent": self._recent(),
             "empty_blocks": self._empty_blocks(),
             "power": power,
             "genesis": self.genesis,
@@ -141,6 +146,8 @@ class _Report:
             "name": name,
             "replicas": int(spec.get("replicas", 1)),
             "nodes": int(recorded) if recorded else None,
+            # In the genesis of an application that names them itself they are not to be read.
+            "validators": sum(row.mode == "validator" for row in self.rows.values() if group_of(row.name) == name),
             "image": next((c["image"] for c in spec["template"]["spec"]["containers"] if c["name"] == "tm"), None),
             "revision": revision,
             "outdated": [
@@ -209,6 +216,19 @@ class _Report:
         newest = max((b.time for a in self.answers.values() for b in a.blocks.values()), default=None)
         return None if newest is None else round((self.seen.now - newest).total_seconds(), 1)
 
+    def _recent(self) -> Json:
+        """How the newest blocks, of which a node tells 20, came. The first of a chain has the time of the genesis."""
+        found = {height: block for a in self.answers.values() for height, block in a.blocks.items()}
+        newest = [(height, found[height]) for height in sorted(found)[-RECENT:]]
+        first = (self.genesis or {}).get("initial_height", 1)
+        times = [block.time for height, block in newest if height > first]
+        interval = (times[-1] - times[0]).total_seconds() / (len(times) - 1) if len(times) > 1 else None
+        return {
+            "blocks": len(newest),
+            "txs": sum(block.txs for _height, block in newest),
+            "interval": None if interval is None else round(interval, 2),
+        }
+
     def _node(self, name: str) -> Json:
         pod = self.pods.get(name)
         answer = self.answers.get(name)
@@ -238,17 +258,19 @@ class _Report:
             "pod": self._phase(pod),
             "ready": any(s.get("ready") for s in statuses),
             "restarts": sum(s.get("restartCount", 0) for s in statuses),
+            "app": app_of(pod) if pod else None,
             "age": self._age(pod),
             "machine": (pod or {}).get("spec", {}).get("nodeName"),
             "outdated": any(name in group["outdated"] for group in self.groups),
             "state_lost": bool(pod and answer is None and state_lost(pod)),
         }
         trouble = self.troubles[name] = self._trouble(name, node, answer)
-        lines = trouble.log or telling(self.seen.logs.get(name, ""))
+        lines = list(trouble.log) or telling(self.seen.logs.get(name, ""))
+        lines += [f"{APP}: {line}" for line in telling(self.seen.app_logs.get(name, ""))]
         return {
             **node,
             "reason": trouble.reason or self._state_of(name, node),
-            "log": list(lines),
+            "log": lines,
             "next": remedy("\n".join(lines)) or trouble.next,
             "lasting": trouble.lasting,
         }

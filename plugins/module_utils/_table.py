@@ -19,7 +19,8 @@ def table(network: Json) -> str:
     """The whole status. Columns are as wide as they must be; the reason comes last, as it may be long."""
     rows = [_row(node, network["compared_height"]) for node in network["nodes"]]
     parts = [*_aligned(rows), ""] if rows else []
-    return "\n".join(parts + [line("network", _facts(network))] * bool(network["chain_id"]) + _verdict(network))
+    facts = [line("network", _facts(network)), *_blocks(network["recent"])] if network["chain_id"] else []
+    return "\n".join(parts + facts + _verdict(network))
 
 
 def _row(node: Json, compared: int) -> dict[str, str]:
@@ -36,6 +37,7 @@ def _row(node: Json, compared: int) -> dict[str, str]:
         f"app hash{at}": _short(node["app_hash"]),
         "pod": node["pod"] if node["ready"] or node["pod"] != "Running" else "Running, not ready",
         "restarts": str(node["restarts"]),
+        "app": _app(node.get("app")),
         "age": duration(node["age"]),
         "reason": node["reason"],
     }
@@ -43,6 +45,13 @@ def _row(node: Json, compared: int) -> dict[str, str]:
 
 def _peers(found: int | None, expected: int) -> str:
     return str(found) if found is not None and found > expected else f"{_known(found)} of {expected}"
+
+
+def _app(app: Json | None) -> str:
+    if app is None:
+        return ""
+    restarts = app["restarts"]
+    return str(app["state"]) + (f", {restarts} restart{'s' if restarts > 1 else ''}" if restarts else "")
 
 
 def _known(value: int | None) -> str:
@@ -67,7 +76,7 @@ def duration(seconds: int | None) -> str:
 
 def _aligned(rows: list[dict[str, str]]) -> list[str]:
     head = {name: name for name in rows[0]}
-    shown = [name for name in head if name != "reason" or any(row["reason"] for row in rows)]
+    shown = [name for name in head if name not in ("app", "reason") or any(row[name] for row in rows)]
     widths = {name: max(len(row[name]) for row in [head, *rows]) for name in shown}
     return [
         "  ".join(
@@ -89,6 +98,16 @@ def _facts(network: Json) -> str:
     if network["block_age"] is not None:
         parts.append(f"newest block {duration(max(0, int(network['block_age'])))} old")
     return " · ".join(parts)
+
+
+def _blocks(recent: Json) -> list[str]:
+    """How the newest blocks came, and what is in them."""
+    if not recent["blocks"]:
+        return []
+    pace = [] if recent["interval"] is None else [f"one every {recent['interval']:.2f} s"]
+    txs, blocks = recent["txs"], recent["blocks"]
+    within = f"{txs} transaction{'' if txs == 1 else 's'} in the newest {blocks}"
+    return [line("blocks", " · ".join([*pace, within]))]
 
 
 def _verdict(network: Json) -> list[str]:

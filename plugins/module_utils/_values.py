@@ -13,7 +13,7 @@ import typing as t
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _genesis
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _app, _genesis
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._checks import (
     LONGEST,
     QUANTITY,
@@ -21,6 +21,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._checks import 
     file,
     folder,
     kubeconfig,
+    numbered,
     query,
     resources,
     subnet,
@@ -220,11 +221,25 @@ CHECKS: dict[str, Check] = {
     "cometbft_resources": resources,
     "cometbft_quota_headroom": at_least(0, _genesis.MAX_VALIDATORS),
     "cometbft_timeout": at_least(1, LONGEST),
+    "cometbft_app_image": or_empty(image),
+    "cometbft_app_build": _app.build,
+    "cometbft_image_archives": _app.archives,
+    "cometbft_app_env": _app.env,
+    "cometbft_app_files": _app.files,
+    "cometbft_app_ports": _app.ports,
+    "cometbft_app_volumes": _app.volumes,
+    "cometbft_app_user": between(1, 2**31 - 1),
+    "cometbft_app_resources": resources,
+    "cometbft_pull_secrets": _app.pull_secrets,
     "cometbft_node": node,
     "cometbft_container": dns_label,
     "cometbft_tail": at_least(-1),
     "cometbft_port": between(1, 65535),
     "cometbft_seconds": at_least(0, LONGEST),
+    "cometbft_transact_tx": numbered,
+    "cometbft_transact_first": between(0, 10**15),
+    "cometbft_transact_count": between(1, 10_000),
+    "cometbft_transact_rate": between(1, 50),
     "cometbft_kubeconfig": or_empty(file),
     "cometbft_query": query,
     "artifacts_cache_dir": folder,

@@ -37,6 +37,11 @@ options:
     description: The application, either one that is built into CometBFT, or the address of its socket.
     type: str
     default: persistent_kvstore
+  abci:
+    description: How a node speaks to an application outside of its process, over the socket protocol or gRPC.
+    type: str
+    choices: [socket, grpc]
+    default: socket
   settings:
     description:
       - What shall differ from the defaults, as sections with keys, for example
@@ -295,6 +300,7 @@ SPEC: dict[str, t.Any] = {
         "version": {"type": "str", "required": True},
         "block_time": {"type": "str", "default": "1s"},
         "proxy_app": {"type": "str", "default": "persistent_kvstore"},
+        "abci": {"type": "str", "choices": ["socket", "grpc"], "default": "socket"},
         "settings": {"type": "dict", "default": {}},
         "group_settings": {"type": "dict", "default": {}},
         "node_settings": {"type": "dict", "default": {}},

@@ -58,6 +58,25 @@ options:
       - SHA-256 that the text of O(src) must have. With a URL it is required.
       - A genesis with this sum that is stored already is not fetched again.
     type: str
+  job:
+    description:
+      - A Job that ends its log with the line C(--- genesis ---) and the genesis, as an object of Kubernetes in
+        O(namespace). It is run where no genesis is stored, and what it prints is taken as O(src) would be.
+      - Its name must say of what it is made, because a Job of that name that is there already is waited for.
+    type: dict
+  job_timeout:
+    description: Seconds that O(job) may take.
+    type: int
+    default: 300
+  block_bytes:
+    description:
+      - What C(block.max_bytes) of O(src) or O(job) may be at most.
+      - Over gRPC a node takes 4 MiB in one answer of its application.
+    type: int
+  cosmos_sdk:
+    description: Whether O(src) or O(job) may give the Cosmos SDK's own form of a genesis, which only its nodes read.
+    type: bool
+    default: false
   version:
     description:
       - Version of CometBFT, such as V(0.40.0), or its line, such as V("0.40").
@@ -286,8 +305,10 @@ from pathlib import Path
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _cluster
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import compose
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis import Request, request, waits
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_file import existing
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_job import Maker, obtain
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_settle import Store, settle, sha256
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_source import is_url, load, read_text
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_stores import ConfigMap, File
@@ -298,7 +319,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import n
 WORTH_SAYING = 60
 
 
-def _request(params: dict[str, t.Any], check_mode: bool, store: Store | None) -> Request:
+def _request(params: dict[str, t.Any], check_mode: bool, store: Store | None, maker: Maker | None) -> Request:
     src = params["src"]
     faults: list[str] = []
     file = params["app_state_src"]
@@ -310,17 +331,32 @@ def _request(params: dict[str, t.Any], check_mode: bool, store: Store | None) ->
     )
     asked = {name: params[name] for name in ("version", "chain_id", "power", "consensus_params")}
     asked["validators"] = _with_powers(params["validators"], params["powers"], faults)
+    text = None
     if src:
-        return existing(
-            load(src, params["sha256"], store.read() if store and is_url(src) else None),
-            src,
-            **asked,
-            time=params["genesis_time"],
-            initial_height=params["initial_height"],
-            app_state=app_state,
-            app_state_patch=params["app_state_patch"],
-            faults=faults,
-        )
+        text = load(src, params["sha256"], store.read() if store and is_url(src) else None)
+    elif maker and store:
+        text = store.read() if check_mode else obtain(maker, params["job_timeout"], store.read)
+        if text is None:
+            return Request(params["chain_id"], None, 1, {}, {}, (), None, pending=(str(maker),))
+    if text is not None:
+        try:
+            return existing(
+                text,
+                src or f"the log of {maker}",
+                **asked,
+                sdk=params["cosmos_sdk"],
+                block_bytes=params["block_bytes"],
+                time=params["genesis_time"],
+                initial_height=params["initial_height"],
+                app_state=app_state,
+                app_state_patch=params["app_state_patch"],
+                faults=faults,
+            )
+        except MintnetError:
+            if maker and not check_mode:
+                # Its next run shall make another one.
+                maker.remove()
+            raise
     if params["sha256"]:
         faults.append("sha256: there is no src that it could belong to")
     height = params["initial_height"]
@@ -351,20 +387,24 @@ def _with_powers(
     ]
 
 
-def _store(params: dict[str, t.Any]) -> ConfigMap | File | None:
+def _store(params: dict[str, t.Any], api: Api | None) -> ConfigMap | File | None:
     if params["path"] is not None:
         return File(Path(params["path"]))
-    if params["namespace"] is not None:
-        api = Api(_cluster.connect(params["kubeconfig"], params["context"]))
+    if api is not None:
         name = params["config_map"] or f"{params['group']}-config"
         return ConfigMap(api, params["namespace"], name, params["labels"])
     return None
 
 
 def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    store = _store(params)
-    asked = _request(params, check_mode, store)
+    within = params["namespace"] is not None
+    api = Api(_cluster.connect(params["kubeconfig"], params["context"])) if within else None
+    store = _store(params, api)
+    maker = Maker(api, params["job"]) if api and params["job"] else None
+    asked = _request(params, check_mode, store, maker)
     outcome = settle(store, asked, dry_run=check_mode)
+    if maker and not check_mode and outcome.before is None:
+        maker.remove()
     genesis, after = outcome.genesis, outcome.after
     time = genesis.time if genesis else asked.time
     starts_in = int(waits(time).total_seconds()) if time else 0
@@ -384,7 +424,9 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         "validators": [validator.public for validator in (genesis.validators if genesis else asked.validators)],
         "diff": {
             "before": outcome.before or "",
-            "after": f"the genesis waits for the keys of {', '.join(asked.pending)}\n" if after is None else after,
+            "after": f"the genesis waits for {maker or 'the keys of ' + ', '.join(asked.pending)}\n"
+            if after is None
+            else after,
         },
         "warnings": warnings,
     }
@@ -415,6 +457,10 @@ SPEC: dict[str, t.Any] = {
         "path": {"type": "path"},
         "src": {"type": "str"},
         "sha256": {"type": "str"},
+        "job": {"type": "dict"},
+        "job_timeout": {"type": "int", "default": 300},
+        "block_bytes": {"type": "int"},
+        "cosmos_sdk": {"type": "bool", "default": False},
         "version": {"type": "str", "required": True},
         "chain_id": {"type": "str", "required": True},
         "genesis_time": {"type": "str"},
@@ -427,7 +473,8 @@ SPEC: dict[str, t.Any] = {
         "app_state_src": {"type": "path"},
         "app_state_patch": {"type": "dict", "default": {}},
     },
-    "mutually_exclusive": [("namespace", "path")],
+    "mutually_exclusive": [("namespace", "path"), ("src", "job"), ("path", "job")],
+    "required_by": {"job": ["namespace"]},
 }
 
 

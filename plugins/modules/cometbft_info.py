@@ -98,6 +98,22 @@ network:
       description: Seconds since the newest block, by the API server's clock.
       type: float
       sample: 0.7
+    recent:
+      description: How the newest blocks came.
+      type: dict
+      contains:
+        blocks:
+          description: How many of them were looked at.
+          type: int
+          sample: 20
+        interval:
+          description: Seconds from one to the next, on average, or null where there are too few.
+          type: float
+          sample: 1.04
+        txs:
+          description: How many transactions are in them.
+          type: int
+          sample: 3
     empty_blocks:
       description: Whether blocks are made where there is no transaction.
       type: bool
@@ -196,6 +212,22 @@ network:
           description: How often its container was restarted.
           type: int
           sample: 0
+        app:
+          description: The application's container beside it; null where the application is built into the node.
+          type: dict
+          contains:
+            state:
+              description: C(running), or C(waiting) or C(terminated) with the reason.
+              type: str
+              sample: running
+            ready:
+              description: Whether its readiness probe succeeds.
+              type: bool
+              sample: true
+            restarts:
+              description: How often it was restarted.
+              type: int
+              sample: 0
         age:
           description: Seconds since its pod was started.
           type: int

@@ -142,9 +142,9 @@ kubernetes:
     api:
       description:
         - What the API server of this machine says. C(answers) once it is ready, else the C(reason); C(nodes) with
-          C(name), C(ready), C(reason), C(pressures), C(version) and C(pod_cidr); C(deployments) by C(NAMESPACE/NAME)
-          with C(wanted), C(available) and C(inputs); the default C(storage_class); C(unsettled), in words what
-          is still to come up.
+          C(name), C(ready), C(reason), C(pressures), C(version), C(arch) and C(pod_cidr); C(deployments) by
+          C(NAMESPACE/NAME) with C(wanted), C(available) and C(inputs); the default C(storage_class); C(unsettled), in
+          words what is still to come up.
       type: dict
 """
 
