@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any
 
 TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS / "e2e"), str(TESTS.parent / ".dev")]
+sys.path[:0] = [str(TESTS), str(TESTS / "bench"), str(TESTS / "e2e"), str(TESTS.parent / ".dev")]
 
+import apps  # noqa: E402
 import tree  # noqa: E402
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._minikube_podman import surroundings  # noqa: E402
 from surroundings import KINDS, NETWORK, User, remove  # noqa: E402
 
-PARTS = ("keys", "sources", "network", "survival", "minikube")
+PARTS = ("keys", "sources", "network", "survival", "apps", "minikube")
 SIZES = (4, 16)
 ROLLS = (4, 7)
 KEYS = (4, 100, 1000)
@@ -292,13 +293,15 @@ def main() -> None:
             many_keys(user, clone)
         if "sources" in parts:
             sources(user, clone)
-        if "network" in parts or "survival" in parts:
+        if {"network", "survival", "apps"} & set(parts):
             cluster = user.run(".venv/bin/ansible-playbook playbooks/cluster.yml", clone).seconds
             show("nothing → cluster (artifacts cached, or built in this run)", cluster)
             for count in SIZES if "network" in parts else ():
                 network(user, clone, count)
             for count in ROLLS if "survival" in parts else ():
                 survival(user, clone, count)
+            for line in apps.figures(user, clone) if "apps" in parts else ():
+                print(line, flush=True)
             show("destroy-cluster", user.run("make destroy-cluster CONFIRM=yes", clone).seconds)
         if "minikube" in parts:
             minikube(user, clone)

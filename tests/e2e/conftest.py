@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One user for all files, which run in the order of their names: what one file leaves, the next one finds.
+"""One user for most files, which run in the order of their names: what one file leaves, the next one finds.
 
 The files are numbered. A failure in what later cases stand on fails those, too, and says so. The files in APART need
-nothing of that user, and can run beside the others.
+nothing of that user, and can run beside the others; those of a group in OWN have a user and a cluster of their own.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import functools
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,43 +20,55 @@ import pytest
 import tree
 import yaml
 from explained import Case, network
-from surroundings import CLUSTER, User, remove, sweep, traces
+from surroundings import CLUSTER, SUBNET, User, remove, sweep, traces
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 APART = {
+    "test_3_abci": "binary",
+    "test_3_basecoin": "binary",
     "test_3_binary": "binary",
     "test_3_keys": "binary",
     "test_3_mac": "mac",
+    "test_5_apps": "apps",
+    "test_5_apps_fail": "apps",
     "test_5_minikube": "minikube",
     "test_5_mirror": "mirror",
+    "test_5_sdkchain": "apps",
+    "test_5_transact": "apps",
     # Both make and remove machines, and the second one looks at all that this host has.
     "test_7_kills": "kills",
     "test_machines": "kills",
 }
 """Files by what they share; one worker runs those in the order of their names. All others share the user."""
+OWN = {"apps": ("e2eapps", "10.89.74.0/24")}
+"""Cluster and subnet of a group."""
 
 
 class Scheduling(LoadScopeScheduling):
     """As pytest-xdist's own, except for what belongs together."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return APART.get(Path(nodeid.partition("::")[0]).stem, "user")
+        return group_of(Path(nodeid.partition("::")[0]))
+
+
+def group_of(file: Path) -> str:
+    return APART.get(file.stem, "user")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     return Scheduling(config, log)
 
 
-@pytest.fixture(scope="session")
-def user() -> Iterator[User]:
+@contextlib.contextmanager
+def somebody(cluster: str, subnet: str) -> Iterator[User]:
     """One run at a time on a machine; what a run left that was killed is removed by the next."""
-    with (Path(tempfile.gettempdir()) / f"{CLUSTER}.lock").open("w", encoding="utf-8") as lock:
+    with (Path(tempfile.gettempdir()) / f"{cluster}.lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             pytest.fail(f"these tests are running already on this machine ({lock.name})")
-        sweep(CLUSTER)
-        someone = User(Path(tempfile.mkdtemp(prefix=f"{CLUSTER}-")))
+        sweep(cluster)
+        someone = User(Path(tempfile.mkdtemp(prefix=f"{cluster}-")), cluster, subnet)
         left = {kind: names for kind, names in traces(someone).items() if names}
         assert not left, f"an earlier run of these tests left something; remove it first: {left}"
         yield someone
@@ -62,16 +76,29 @@ def user() -> Iterator[User]:
 
 
 @pytest.fixture(scope="session")
+def users() -> Iterator[Callable[[str, str], User]]:
+    """Each comes with the first test that needs them, and stays until the last test of all."""
+    with contextlib.ExitStack() as stack:
+        yield functools.cache(lambda *place: stack.enter_context(somebody(*place)))
+
+
+@pytest.fixture(scope="module")
+def user(users: Callable[[str, str], User], request: pytest.FixtureRequest) -> User:
+    return users(*OWN.get(group_of(request.path), (CLUSTER, SUBNET)))
+
+
+@pytest.fixture(scope="module")
 def clone(user: User) -> Path:
     """What a newcomer has after `git clone`: no virtual environment, nothing built."""
-    return tree.copy(user.home / "clone")
+    path = user.home / "clone"
+    return path if path.exists() else tree.copy(path)
 
 
 @pytest.fixture(scope="module")
 def cluster(user: User, clone: Path) -> None:
     """There from the tests before, or made now where a file runs alone."""
     contexts = yaml.safe_load(user.kubeconfig.read_text(encoding="utf-8"))["contexts"]
-    if CLUSTER not in {item["name"] for item in contexts}:
+    if user.cluster not in {item["name"] for item in contexts}:
         user.run("make create", clone)
 
 

@@ -45,11 +45,11 @@ def story(output: str) -> dict[str, str]:
     return parts
 
 
-def inside(command: str, data: bytes | None = None) -> str:
-    """Runs a command in the machine."""
+def inside(command: str, data: bytes | None = None, machine: str = MACHINE) -> str:
+    """Runs a command in a machine."""
     interactive = ["-i"] if data is not None else []
     run = subprocess.run(
-        ["podman", "exec", *interactive, MACHINE, "sh", "-c", command], input=data, capture_output=True, check=False
+        ["podman", "exec", *interactive, machine, "sh", "-c", command], input=data, capture_output=True, check=False
     )
     assert run.returncode == 0, f"{command}: {run.stderr.decode(errors='replace')}"
     return run.stdout.decode()
@@ -63,7 +63,7 @@ class Case:
     clone: Path
     name: str
 
-    def create(self, *, code: int = 1, whole: bool = False, **variables: Any) -> Run:
+    def create(self, *, code: int | None = 1, whole: bool = False, **variables: Any) -> Run:
         """The part of create that makes the network, which is quicker, or the whole of it."""
         file = self.user.home / f"{self.name}.yml"
         file.write_text(yaml.safe_dump({"cometbft_network": self.name, **variables}), encoding="utf-8")
@@ -73,12 +73,14 @@ class Case:
     def wait(self, seconds: float, *, code: int = 1) -> Run:
         """Waiting alone, told as `make create` tells it."""
         playbook = self.user.home / f"{self.name}-wait.yml"
-        playbook.write_text(WAIT.format(context=CLUSTER, network=self.name, seconds=seconds), encoding="utf-8")
+        playbook.write_text(
+            WAIT.format(context=self.user.cluster, network=self.name, seconds=seconds), encoding="utf-8"
+        )
         return self.user.run(f".venv/bin/ansible-playbook {playbook}", self.clone, code=code, timeout=600)
 
     def result(self, seconds: float = 1) -> Json:
         """The module's result, as JSON."""
-        access: Json = {"kubeconfig": str(self.user.kubeconfig), "context": CLUSTER}
+        access: Json = {"kubeconfig": str(self.user.kubeconfig), "context": self.user.cluster}
         return module("cometbft_wait", **access, network=self.name, wait_timeout=seconds)
 
     def is_well(self, seconds: float = 120) -> None:

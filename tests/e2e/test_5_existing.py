@@ -108,6 +108,7 @@ def test_network_of_a_user_of_one_namespace(user: User, clone: Path, tenant: str
     assert user.run(f"make status {tenant}", clone).code == 0
     user.run(f"make tx {tenant} TX='seen=there'", clone)
     assert user.read("tm-1", "seen", NAMESPACE) == "there"
+    assert "5 accepted" in user.run(f"make transact {tenant} ARGS='-e cometbft_transact_count=5'", clone).output
     assert "executed block" in user.run(f"make logs {tenant} NODE=tm-1", clone).output
     pods = user.pods(NAMESPACE)
     assert user.run(f"make create {tenant}", clone).changed == 0

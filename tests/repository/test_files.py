@@ -29,9 +29,9 @@ TARBALL = re.compile(
     | changelogs/(?:config|changelog)\.yaml | changelogs/fragments/[\w.-]+\.ya?ml
     | docs/docsite/(?:links|extra-docs)\.yml | docs/docsite/rst/\w+\.rst
     | plugins/(?:action|callback|doc_fragments|filter|inventory|lookup|modules|\w+_utils)/\w+\.(?:py|yml)
-    | playbooks/\w+\.yml
+    | playbooks/\w+\.yml | playbooks/templates/.+\.j2
     | inventories/\w+/(?:hosts\.yml|group_vars/\w+\.yml)
-    | examples/.+\.(?:md|yml|go|mod|sum|sh) | examples/\w+/Makefile
+    | examples/.+\.(?:md|yml|go|mod|sum|sh|py|txt) | examples/\w+/(?:Makefile|Containerfile)
     | roles/\w+/README\.md
     | roles/\w+/(?:defaults|handlers|meta|tasks|vars)/\w+\.yml
     | roles/\w+/templates/.+\.j2

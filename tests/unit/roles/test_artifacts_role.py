@@ -12,13 +12,31 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.mintnet.kubernetes.plugins.action import validate
+import yaml
+from ansible_collections.mintnet.kubernetes.plugins.action import artifacts, validate
 
 # Stands for Go: what it "builds" is a text.
 GO = """#!/bin/sh
 [ "$1" = env ] && { echo go1.999.0; exit; }
 while [ "$1" != -o ]; do shift; done
 echo built > "$2"
+"""
+# Stands for Go as well: what it builds is an image tool, whose registry is a folder.
+GO_OF_TOOLS = r"""#!/bin/sh
+[ "$1" = env ] && { echo go1.999.0; exit; }
+while [ "$1" != -o ]; do shift; done
+cat >"$2" <<'END'
+#!/bin/sh
+case $1 in
+  *.json) touch "$(sed -n 's/^ "output": "\(.*\)",$/\1/p' "$1")"; exit ;;
+esac
+[ -e "$REGISTRY/there" ] && { echo present; exit; }
+[ "$1" = look ] && { echo absent; exit; }
+[ -d "$REGISTRY" ] || { echo "image: pushing $3: connection refused" >&2; exit 1; }
+touch "$REGISTRY/there"
+echo pushed
+END
+chmod +x "$2"
 """
 PLAY = """
 - hosts: localhost
@@ -31,6 +49,18 @@ PLAY = """
 MODULES = {"pause": "mintnet.io/artifacts/pause", "image": "mintnet.io/artifacts/image"}
 
 pytestmark = pytest.mark.skipif(bool(validate.lacking()), reason="a run needs what this controller lacks")
+
+
+CLUSTER = """
+- import_playbook: mintnet.kubernetes.cluster
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.debug:
+        msg: "FOR {{ mintnet_artifacts.app.arch }}"
+"""
+OURS = artifacts.architecture()
+THEIRS = {"amd64": "arm64", "arm64": "amd64"}[OURS]
 
 
 @pytest.fixture
@@ -69,7 +99,9 @@ def play(tmp_path: Path, variables: dict[str, t.Any]) -> t.Callable[..., str]:
     go.chmod(0o755)
     (tmp_path / "play.yml").write_text(PLAY, encoding="utf-8")
 
-    def run(playbook: str, *options: str, path: str = f"{go.parent}:{os.environ['PATH']}", **more: t.Any) -> str:
+    def run(
+        playbook: str, *options: str, path: str = f"{go.parent}:{os.environ['PATH']}", code: int = 0, **more: t.Any
+    ) -> str:
         given = tmp_path / "variables.json"
         given.write_text(json.dumps({**variables, **more}), encoding="utf-8")
         command = [sys.executable, "-m", "ansible.cli.playbook", playbook, "-e", f"@{given}", *options]
@@ -83,7 +115,7 @@ def play(tmp_path: Path, variables: dict[str, t.Any]) -> t.Callable[..., str]:
             "PATH": path,
         }
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
 
     return run
@@ -133,3 +165,86 @@ def test_everything_comes_from_a_mirror(play: t.Callable[..., str], web: t.Any, 
     assert "changed=0 " in second
     assert paths[0] in second
     assert web.requests == []
+
+
+@pytest.fixture
+def app(variables: dict[str, t.Any], tmp_path: Path) -> dict[str, t.Any]:
+    """An application in Go; CometBFT's image and the image tool take the place of what the table had."""
+    module = tmp_path / "module"
+    module.mkdir()
+    (module / "go.mod").write_text("module example.org/app\n\ngo 1.26\n", encoding="utf-8")
+    source = {"layers": [[{"path": "tmp"}]], "config": {}}
+    builds = variables["_artifacts_builds"]
+    variables["_artifacts_table"] = {
+        "cometbft": {"kind": "image", "version": "1", "image": "cometbft:1", "source": source}
+    }
+    variables["_artifacts_builds"] = {"go-bin": builds["go-bin"], "image-tool": builds["image"]}
+    return {"context": str(module), "go": {}, "push": "registry.example.com/team/app"}
+
+
+def test_a_push_that_failed_is_done_by_the_next_run(
+    play: t.Callable[..., str], app: dict[str, t.Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry, own = tmp_path / "registry", {"artifacts_images": {"app": app}}
+    monkeypatch.setenv("REGISTRY", str(registry))
+    (tmp_path / "bin" / "go").write_text(GO_OF_TOOLS, encoding="utf-8")
+    assert "connection refused" in play("play.yml", code=2, **own)
+
+    planned = play("play.yml", "--check", **own)
+    assert re.search("^push      would push registry.example.com/team/app:[0-9a-f]{12}$", planned, re.MULTILINE)
+    assert "would build" not in planned
+
+    registry.mkdir()
+    assert "changed=1 " in play("play.yml", **own)
+    assert "changed=0 " in play("play.yml", **own)
+
+    # Somebody has removed it there.
+    (registry / "there").unlink()
+    assert "changed=1 " in play("play.yml", **own)
+    assert (registry / "there").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "nodes", "built"),
+    [
+        ({}, [THEIRS, THEIRS], THEIRS),
+        ({}, None, OURS),
+        ({}, ["amd64", "arm64"], ""),
+        ({"artifacts_arch": OURS}, ["amd64", "arm64"], OURS),
+    ],
+)
+def test_an_image_is_for_the_machines_of_the_others_cluster(
+    play: t.Callable[..., str],
+    variables: dict[str, t.Any],
+    app: dict[str, t.Any],
+    web: t.Any,
+    tmp_path: Path,
+    given: dict[str, str],
+    nodes: list[str] | None,
+    built: str,
+) -> None:
+    (tmp_path / "play.yml").write_text(CLUSTER, encoding="utf-8")
+    context = {"name": "theirs", "context": {"cluster": "theirs", "user": "me"}}
+    access = {"clusters": [{"name": "theirs", "cluster": {"server": web.url}}], "users": [{"name": "me", "user": {}}]}
+    kubeconfig = {"apiVersion": "v1", "kind": "Config", "contexts": [context], **access}
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig), encoding="utf-8")
+    items = [
+        {
+            "metadata": {"name": str(number)},
+            "spec": {},
+            "status": {"nodeInfo": {"kubeletVersion": "v1.36.3", "architecture": arch}},
+        }
+        for number, arch in enumerate(nodes or [])
+    ]
+    deployments = [f"apis/apps/v1/namespaces/{name}/deployments" for name in ("kube-system", "mintnet-storage")]
+    answers = dict.fromkeys([*deployments, "apis/storage.k8s.io/v1/storageclasses"], b"{}")
+    answers |= {"readyz": b"ok", "api/v1/nodes": json.dumps({"items": items}).encode()}
+    web.files = answers if nodes else {}
+    del variables["artifacts_arch"]
+    wanted = {"cometbft_app": "container", "cometbft_app_build": app, **given}
+    theirs = {"mintnet_provider": "existing", "mintnet_context": "theirs", "mintnet_cluster": "theirs"}
+    told = play("play.yml", "--check", code=0 if built else 2, **wanted, **theirs)
+    if built:
+        assert f'"msg": "FOR {built}"' in told
+    else:
+        assert "they are amd64 and arm64" in told

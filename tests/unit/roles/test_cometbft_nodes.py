@@ -45,6 +45,8 @@ class Network:
             "__cometbft_keys": {"nodes": keys},
             "cometbft_network": "net",
             "_cometbft_labels": {"tm": "tm"},
+            "_cometbft_own": False,
+            "_cometbft_beside": False,
             "_cometbft_settings": "tm-settings-1",
             "_cometbft_script": (ROLE / "files" / "tm-gen-validator.sh").read_text(encoding="utf-8"),
         }
@@ -101,6 +103,12 @@ def addresses(*names: str) -> str:
 
 def ids(*names: str) -> str:
     return ",".join(map(node_id, names))
+
+
+def test_an_application_has_a_folder_on_the_node_s_volume(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "CMTHOME": str(tmp_path)}
+    subprocess.run(["sh", str(ROLE / "files" / "tm-gen-app.sh")], env=environment, check=True)
+    assert (tmp_path / "data" / "app").stat().st_mode & 0o7777 == 0o2770
 
 
 def test_mesh(tmp_path: Path) -> None:

@@ -78,6 +78,22 @@ def test_builds_and_then_finds(act: Act, arguments: dict[str, t.Any], told: list
     assert len(told) == 1
 
 
+def test_go_with_all_its_defaults(act: Act, arguments: dict[str, t.Any], tmp_path: Path) -> None:
+    module = tmp_path / "app"
+    module.mkdir()
+    (module / "go.mod").write_text("module example.org/app\n\ngo 1.26\n")
+    source = {"layers": [[{"path": "tmp"}]], "config": {}}
+    arguments["table"]["cometbft"] = {"kind": "image", "version": "1", "image": "cometbft:1", "source": source}
+    arguments["builds"]["image-tool"] = arguments["builds"]["tools"]
+    arguments["images"] = {"app": {"context": str(module), "go": {}}}
+    assert "program-app" in act("artifacts", arguments, check=True)["built"]
+
+    # Nothing is not a mapping without anything: then it is a folder with a Containerfile.
+    (module / "Containerfile").touch()
+    arguments["images"]["app"]["go"] = None
+    assert "containerfile-app" in act("artifacts", arguments, check=True)["built"]
+
+
 def test_a_controller_without_go(
     act: Act, arguments: dict[str, t.Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import L
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "artifacts"
 LINUX = Platform("linux", "amd64")
 #: What nobody else makes.
-OURS = ["node", "machine"]
+OURS = ["node", "machine", "protos"]
 
 
 def tables(**variables: Any) -> tuple[dict[str, Any], ...]:
@@ -32,7 +32,9 @@ def tables(**variables: Any) -> tuple[dict[str, Any], ...]:
 
 def test_the_roles_own_table_resolves(tmp_path: Path) -> None:
     releases, table, builds = tables()
-    catalogue = Catalogue(table, builds, ROLE / "files", tmp_path, LINUX, LINUX)
+    (tmp_path / "Containerfile").touch()
+    own = {"kind": "image", "version": "", "source": {"context": str(tmp_path), "protos": True, "base": "python"}}
+    catalogue = Catalogue({**table, "app": own}, builds, ROLE / "files", tmp_path, LINUX, LINUX)
     artifacts = {artifact.name: artifact for artifact in catalogue.resolve()}
     assert artifacts["kubelet"].job is artifacts["kubeadm"].job
     assert {artifact.kind for artifact in artifacts.values()} == {"binary", "archive", "image", "rootfs"}
@@ -118,10 +120,12 @@ def test_packages_that_no_mirror_holds() -> None:
 
     own = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
     host = yaml.safe_load((ROLE.parent / "machines" / "vars" / "Linux.yml").read_text(encoding="utf-8"))
-    _python, machine, local, source = own["_artifacts_elsewhere"].values()
+    _python, machine, local, source, folders = own["_artifacts_elsewhere"].values()
     assert set(machine) == installed("containerd", "cni", "kubeadm")
     assert set(local) == set(host["_machines_commands"].values())
-    assert set(source) == {package for packages in own["_artifacts_tools"].values() for package in packages}
+    tools = own["_artifacts_tools"]
+    assert set(folders) == set(tools.pop("podman"))
+    assert set(source) == {package for packages in tools.values() for package in packages}
 
 
 def test_what_only_one_provider_needs() -> None:

@@ -34,6 +34,15 @@ SHOWN: dict[type, t.Callable[[t.Any], str]] = {
     list: lambda _value: "a list",
 }
 
+BUILD = {"context": "{folder}"}
+APP = {
+    "cometbft_app": "container",
+    "cometbft_app_files": {"/cache/app.toml": "x"},
+    "cometbft_app_volumes": [
+        {"path": "/cache", "source": {"emptyDir": {}}},
+        {"path": "/etc/app", "source": {"configMap": {"name": "mine"}}, "read_only": True},
+    ],
+}
 
 read_once = functools.cache(_validate.read_known)
 
@@ -143,5 +152,14 @@ def test_good_input_passes_the_same_tasks(act: Act, tmp_path: Path) -> None:
         {"inventory": {"kube_nodes": []}},
         {"give": {"artifacts_source": "mirror", "artifacts_mirror_url": "https://mirror.example.com:8443/kubernetes/"}},
         {"give": {"artifacts_source": "auto", "mintnet_mirror_dir": "mirror"}},
+        {"give": {**APP, "cometbft_app_image": "example.org/app:1"}},
+        # As a later play has it: what was built is no choice of the user.
+        {"give": {**APP, "cometbft_app_build": BUILD, "mintnet_artifacts": {"app": {"image": "localhost/app:1"}}}},
+        # What is set to its default says nothing.
+        {"give": {"cometbft_app": "kvstore", "cometbft_app_transport": "unix", "cometbft_app_user": "100"}},
+        {"give": {"cometbft_app": "container", "cometbft_app_build": {"context": str(tmp_path), "go": {}}}},
     ]
+    good = [placed(row, tmp_path) for row in good]
+    lay({"Containerfile": "FROM scratch"}, tmp_path)
+    lay({"go.mod": "module x"}, tmp_path)
     assert [refusals(act, variables_of(row, tmp_path)) for row in good] == [[]] * len(good)

@@ -54,6 +54,7 @@ def network(*nodes: Json, **other: Any) -> Json:
         "height": 128,
         "compared_height": 127,
         "block_age": 0.7,
+        "recent": {"blocks": 20, "txs": 1, "interval": 1.04},
         "power": {"total": 20, "online": 20, "needed": 14, "short": 0},
         "nodes": list(nodes),
         **other,
@@ -67,6 +68,7 @@ def test_healthy_network() -> None:
         "tm-10  validator     10       9  no           1 of 1  5CF56A8C…  02000000…     Running         3  5m41s",
         "",
         "network   mintnet · height 128 · 2 of 2 answering · power 20 of 20 online, 14 needed · newest block 0s old",
+        "blocks    one every 1.04 s · 1 transaction in the newest 20",
         "verdict   healthy · all agree at height 127",
     ]
 
@@ -95,6 +97,19 @@ def test_what_is_wrong_is_beside_the_node_and_in_the_verdict() -> None:
         "          tm-1: no machine takes it\n"
         "          the quorum is short by 4 power"
     )
+
+
+@pytest.mark.parametrize(
+    ("recent", "told"),
+    [
+        ({"blocks": 0, "txs": 0, "interval": None}, ""),
+        ({"blocks": 1, "txs": 30, "interval": None}, "blocks    30 transactions in the newest 1\n"),
+        ({"blocks": 20, "txs": 0, "interval": 12.0}, "blocks    one every 12.00 s · 0 transactions in the newest 20\n"),
+    ],
+)
+def test_how_blocks_came(recent: Json, told: str) -> None:
+    text = status_table(network(node("tm-0"), recent=recent))
+    assert f"old\n{told}verdict " in text
 
 
 def test_network_that_is_not_there() -> None:

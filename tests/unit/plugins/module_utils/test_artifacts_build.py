@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import json
 import os
@@ -82,6 +83,15 @@ def test_builds_once(tmp_path: Path) -> None:
     before = (result.folder / "out").stat().st_mtime_ns
     assert build(tmp_path, [job])[0] == []
     assert (result.folder / "out").stat().st_mtime_ns == before
+
+
+def test_the_newest_results_are_kept(tmp_path: Path) -> None:
+    for number in range(4):
+        job = dataclasses.replace(shell("a", f"echo {number} > out"), keeps=2)
+        build(tmp_path, [job])
+        os.utime(found(tmp_path, job).folder / METADATA, (number, number))
+    texts = {path.read_text() for path in tmp_path.glob("a/*/out")}
+    assert texts == {"2\n", "3\n"}
 
 
 def test_runs_after_what_it_needs(tmp_path: Path) -> None:

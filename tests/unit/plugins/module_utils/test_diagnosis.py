@@ -132,6 +132,20 @@ def test_a_container_that_cannot_be_started(message: str, lasting: bool, advice:
     assert (trouble.lasting, advice in trouble.next) == (lasting, True)
 
 
+def test_a_command_that_is_not_in_the_image_of_an_application() -> None:
+    """As containerd 2 and Kubernetes 1.36 say it: first while it waits, then when it has ended."""
+    message = 'unable to start container process: exec: "/no": stat /no: no such file or directory'
+    waits = waiting("RunContainerError", message)
+    ended = waiting("CrashLoopBackOff", restarts=1, last={"exitCode": 128, "reason": "StartError", "message": message})
+    for faulty in (waits, ended):
+        faulty["status"]["containerStatuses"][0]["name"] = "app"
+        trouble = pod_trouble(faulty, 1, Around())
+        assert trouble.reason.startswith("app ")
+        assert message in trouble.reason
+        assert trouble.lasting
+        assert trouble.next == "name a program that its image has in cometbft_app_command, then run create again"
+
+
 def test_a_crash_has_its_last_words_or_says_where_they_are() -> None:
     words = "I[..] start\nERROR: state.AppHash does not match\n"
     crash = waiting("CrashLoopBackOff", restarts=2, last={"exitCode": 1, "message": words})

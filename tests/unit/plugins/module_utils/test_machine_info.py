@@ -133,7 +133,10 @@ def test_a_live_cluster(tmp_path: Path) -> None:
     node = {
         "metadata": {"name": "mintnet-1"},
         "spec": {"podCIDR": "10.244.0.0/24"},
-        "status": {"conditions": [{"type": "Ready", "status": "True"}], "nodeInfo": {"kubeletVersion": "v1.36.3"}},
+        "status": {
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "nodeInfo": {"kubeletVersion": "v1.36.3", "architecture": "arm64"},
+        },
     }
     answers: dict[str, t.Any] = {
         "/readyz": "ok",
@@ -155,6 +158,7 @@ def test_a_live_cluster(tmp_path: Path) -> None:
                 "reason": "",
                 "pressures": [],
                 "version": "v1.36.3",
+                "arch": "arm64",
                 "pod_cidr": "10.244.0.0/24",
             }
         ],

@@ -80,6 +80,25 @@ def test_the_same_again() -> None:
     assert compare(live(), asked()) == {"faults": [], "notes": [], "nodes": 4, "validators": 4}
 
 
+def test_validators_that_the_application_names_stay_as_many() -> None:
+    network = live(validators=4)
+    network["genesis"]["validators"] = []
+    grown = compare(network, asked(nodes=6, validators=6))
+    assert (grown["faults"], grown["nodes"], grown["validators"]) == ([], 6, 4)
+    assert grown["notes"] == ["the genesis has 4 validators; further nodes join as full nodes: tm-4, tm-5"]
+    (fault,) = faults(network, nodes=4, validators=3)
+    assert fault.startswith("its genesis has 4 validators, cometbft_validators is 3")
+    network["groups"] = []
+    assert compare(network, asked(nodes=6, validators=6))["validators"] == 6, "a run that was killed before its pods"
+
+
+def test_what_fits_over_grpc_stays() -> None:
+    assert faults(live(), block_bytes=1048576) == []
+    network = live()
+    network["genesis"]["consensus_params"] = {}
+    assert "and over gRPC a node takes at most 4128768" in faults(network, block_bytes=4128768)[0]
+
+
 def test_a_namespace_that_goes() -> None:
     network = live()
     network["namespace"]["phase"] = "Terminating"
@@ -107,6 +126,10 @@ def test_a_namespace_that_goes() -> None:
             "its genesis has block.max_gas = -1, cometbft_consensus_params says 100: ",
         ),
         ({"consensus_params": {"nonsense": {"a": 1}}}, "its genesis has nonsense.a = None, "),
+        (
+            {"block_bytes": 1048575},
+            "its genesis has block.max_bytes = 1048576, and over gRPC a node takes at most 1048575",
+        ),
         ({"app_state": {"a": 2}}, "its genesis has another app_state than cometbft_app_state: "),
         ({"ephemeral": True}, "its data is kept on claims, cometbft_ephemeral is true: "),
         ({"volume_size": "3Gi"}, "its volumes have 2Gi, cometbft_volume_size is 3Gi: "),

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +24,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import ob
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._rpc import RpcError, batch, call, pod_proxy
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._tx import Clock
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._wait import NotReady, Waiter, record_promoted
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._watch import Watcher
 
 Json = dict[str, Any]
 RECORDED = json.loads((Path(__file__).parents[2] / "fixtures/network/running.json").read_text(encoding="utf-8"))
@@ -44,10 +46,12 @@ class Recorded:
         self.missing_once: set[str] = set()
         self.logs: dict[str, str] = {}
         self.geneses: dict[str, Json] = {}
+        self.in_consensus: set[str] = set()
         self.away = 0
         self.height = 164
         self.rise = 0
         self.requests: list[tuple[str, str, Any]] = []
+        self.selectors: dict[str, list[str]] = {}
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         self.requests.append((method, path, body))
@@ -84,6 +88,8 @@ class Recorded:
         if isinstance(body, dict):
             if body["method"] == "validators":
                 return 200, self.data["validators"]
+            if body["method"] == "consensus_state" and pod in self.in_consensus:
+                return 200, {"id": 0, "result": {"round_state": {}}}
             if body["method"] == "genesis" and pod in self.geneses:
                 return 200, {"id": 0, "result": {"genesis": self.geneses[pod]}}
             return 200, {"id": 0, "error": {"message": "Internal error", "data": f"no {body['method']} here"}}
@@ -109,6 +115,8 @@ def api(recorded: Recorded, tmp_path: Path) -> Iterator[Api]:
             status, answer = recorded.answer(self.command, urlsplit(self.path).path, body)
             recorded.headers = dict(self.headers)  # type: ignore[attr-defined]
             recorded.query = parse_qs(urlsplit(self.path).query)  # type: ignore[attr-defined]
+            for selector in recorded.query.get("labelSelector", []):  # type: ignore[attr-defined]
+                recorded.selectors.setdefault(urlsplit(self.path).path, []).append(selector)
             if status == HANG_UP:
                 self.close_connection = True
                 return
@@ -249,6 +257,14 @@ def test_what_may_change_something_is_not_sent_again(api: Api, recorded: Recorde
     with pytest.raises(ClusterError):
         call(pod_proxy(api, "mintnet", "tm-3"), "broadcast_tx_sync", tx="")
     assert len(recorded.requests) == 1
+
+
+def test_only_pods_of_a_group_are_nodes(api: Api, recorded: Recorded) -> None:
+    read(api, "mintnet")
+    running(api, "mintnet")
+    pods = KINDS["Pod"].path("mintnet")
+    assert recorded.selectors[pods] == ["mintnet.io/network=mintnet,tm"] * 2
+    assert recorded.selectors[KINDS["ConfigMap"].path("mintnet")] == ["mintnet.io/network=mintnet"]
 
 
 def test_a_container_that_does_not_run_is_not_asked(api: Api, recorded: Recorded) -> None:
@@ -404,6 +420,83 @@ def test_there_is_nothing_to_wait_for(api: Api, recorded: Recorded) -> None:
         wait(api)
 
 
+# Watching
+
+
+def watch(api: Api, looks: int, between: Callable[[int], None] = lambda _look: None, **how: bool) -> list[str]:
+    """What so many looks show; ``between`` is what happens after each."""
+    shown: list[str] = []
+    done: list[int] = []
+
+    def wait() -> bool:
+        done.append(len(done) + 1)
+        between(len(done))
+        return len(done) < looks
+
+    watcher = Watcher(api, "mintnet", shown.append, **{"only_news": False, **how})
+    assert watcher.watch(0, wait)["network"] == "mintnet"
+    assert watcher.looks == looks
+    return shown
+
+
+def test_each_look_is_shown_or_only_what_is_new(api: Api, recorded: Recorded) -> None:
+    assert len(watch(api, 3)) == 3
+    (first,) = watch(api, 3, only_news=True)
+    assert first.endswith("verdict   healthy · all agree at height 164")
+    assert "blocks    one every 1.30 s · 0 transactions in the newest 4" in first
+
+    def change(look: int) -> None:
+        recorded.height += look == 1
+        recorded.silent = {"tm-3"} if look == 3 else set()
+
+    shown = watch(api, 5, change, only_news=True)
+    assert [re.findall(r"height (\d+) .*(\d) of 4 answering", text) for text in shown] == [
+        [("164", "4")],
+        [("165", "4")],
+        [("165", "3")],
+        [("165", "4")],
+    ]
+
+
+def test_as_long_as_all_is_well_only_nodes_are_looked_at_again(api: Api, recorded: Recorded) -> None:
+    def since(look: int) -> None:
+        asked.append(sum(path == KINDS["ConfigMap"].path("mintnet") for _method, path, _body in recorded.requests))
+        recorded.silent = {"tm-3"} if look == 3 else set()
+
+    asked: list[int] = []
+    watch(api, 5, since)
+    assert asked == [1, 1, 1, 1, 2]
+
+
+def test_a_watch_ends_with_its_time(api: Api, recorded: Recorded) -> None:
+    watcher = Watcher(api, "mintnet", lambda _text: None, only_news=False)
+    assert watcher.watch(0.05, lambda: True)["healthy"]
+
+
+def test_an_api_server_that_goes_away_is_shown_and_waited_for(api: Api, recorded: Recorded) -> None:
+    def away(look: int) -> None:
+        recorded.away = 100 if look == 1 else 0
+
+    first, second, third = watch(api, 3, away)
+    assert "healthy" in first
+    assert second.startswith("verdict   unknown\n          reading the network mintnet: ")
+    assert third == first
+    recorded.away = 100
+    with pytest.raises(ClusterError):
+        watch(api, 1)
+
+
+def test_a_network_that_is_made_meanwhile_appears(api: Api, recorded: Recorded) -> None:
+    there, recorded.data = recorded.data, {**recorded.data, "StatefulSet": [], "Pod": [], "ConfigMap": []}
+
+    def made(_look: int) -> None:
+        recorded.data = there
+
+    before, after = watch(api, 2, made)
+    assert "no network runs in namespace mintnet" in before
+    assert "verdict   healthy" in after
+
+
 # Waiting in vain
 
 
@@ -454,6 +547,23 @@ def test_a_node_that_stands_still_is_asked_for_its_genesis(api: Api, recorded: R
     recorded.geneses["tm-2"] = genesis
     (reason,) = read(api, "mintnet")["reasons"]
     assert reason == "tm-2: no peers, of 3"
+
+
+def test_a_node_whose_application_does_not_answer(api: Api, recorded: Recorded) -> None:
+    """Only where blocks are late is anybody asked, and it is told with the application's last words."""
+    for pod in recorded.data["Pod"]:
+        pod["spec"].setdefault("containers", []).append({"name": "app"})
+    recorded.logs = {f"tm-{number}": "I counting\n" for number in range(4)}
+    assert read(api, "mintnet")["reasons"] == []
+    assert not any(body and "consensus_state" in str(body) for _method, _path, body in recorded.requests)
+    recorded.data["now"] = "2026-11-24T02:05:00+00:00"
+    recorded.in_consensus = {"tm-0", "tm-1", "tm-3"}
+    network = read(api, "mintnet")
+    reason, late = network["reasons"]
+    assert reason.startswith("tm-2: waits for its application")
+    assert late.startswith("no block for ")
+    assert network["nodes"][2]["log"] == ["I counting"]
+    assert "CONTAINER=app" in network["next"][0]
 
 
 def test_a_state_that_does_not_heal_ends_the_wait_early(

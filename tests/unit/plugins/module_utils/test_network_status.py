@@ -100,7 +100,7 @@ def test_a_network_that_runs_is_healthy_and_told_in_full(seen: Observed) -> None
         assert node["node_id"] == node["node_id_expected"]
         assert (node["pod"], node["ready"], node["machine"], node["outdated"]) == ("Running", True, "machine-1", False)
     group = network["groups"][0]
-    assert (group["name"], group["replicas"], group["nodes"]) == ("tm", 4, 4)
+    assert (group["name"], group["replicas"], group["nodes"], group["validators"]) == ("tm", 4, 4, 4)
     assert (group["ephemeral"], group["volume_size"], group["outdated"]) == (False, "2Gi", [])
     assert network["budget"]["min_available"] == 3
     assert summary(network) == "4 of 4 running · 4 of 4 answering"
@@ -526,3 +526,23 @@ def test_node_that_has_read_other_settings_of_its_own_is_outdated(seen: Observed
     for pod in seen.pods:
         del pod["status"]["initContainerStatuses"][0]["state"]["terminated"]["message"]
     assert not [node["name"] for node in report(seen)["nodes"] if node["outdated"]]
+
+
+# The newest blocks
+
+
+def test_how_the_newest_blocks_came(seen: Observed) -> None:
+    assert report(seen)["recent"] == {"blocks": 4, "txs": 0, "interval": 1.3}
+    answer = answer_of(seen, "tm-0")
+    times = [parse_time(f"2026-11-24T02:0{minute}:00Z") for minute in range(4)]
+    blocks = {height: Block("A", "B", times[height], txs=height) for height in (1, 2, 3)}
+    # The first block has the time of the genesis, however much later it was made.
+    for name in seen.answers:
+        seen.answers[name] = replace(answer, blocks=blocks)
+    assert report(seen)["recent"] == {"blocks": 3, "txs": 6, "interval": 60.0}
+    many = {height: Block("A", "B", times[0] + timedelta(seconds=2 * height), txs=1) for height in range(100, 130)}
+    seen.answers["tm-1"] = replace(answer, blocks=many)
+    assert report(seen)["recent"] == {"blocks": 20, "txs": 20, "interval": 2.0}
+    for name in seen.answers:
+        seen.answers[name] = replace(answer, blocks={})
+    assert report(seen)["recent"] == {"blocks": 0, "txs": 0, "interval": None}

