@@ -184,6 +184,7 @@ def cheap_stages(line: Line, first: bool) -> list[Stage]:
         command("lint", "shellcheck", "shellcheck", *(str(name) for name in files if is_shell(name))),
         command("lint", "changelog", "antsibull-changelog", "lint"),
         pytest("lint", "repository", "tests/repository"),
+        command("lint", "ansible-lint", "ansible-lint", "--nocolor"),
     ]
     if shutil.which("gofmt"):
         go = [str(name) for name in files if name.suffix == ".go"]
@@ -191,7 +192,6 @@ def cheap_stages(line: Line, first: bool) -> list[Stage]:
     return [
         *(once if first else []),
         command("lint", "types", "mypy", "--cache-dir", f".mypy_cache/{line.core}"),
-        command("lint", "ansible-lint", "ansible-lint", "--nocolor"),
         command("lint", "documentation", "antsibull-docs", "lint-collection-docs", "--plugin-docs", "."),
         # All of them on each line: once as a developer runs them, once as ansible-test isolates them.
         pytest("unit", "pytest", "tests/unit") if first else ansible_test("unit", "units"),

@@ -19,7 +19,7 @@ import yaml
 from nacl.signing import SigningKey
 from surroundings import User
 
-SENT, BATCH = 2000, 100
+SENT, BATCH = 4000, 400
 ROLLS = (4, 7)
 #: The key of RFC 8032's first test, which basecoin's example gives coins to.
 ALICE = SigningKey(bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"))
@@ -65,7 +65,8 @@ def through(user: User, clone: Path, name: str, variables: dict[str, Any]) -> fl
     """Transactions of a second: those sent, by the time from the first one to the block that has the last."""
     network = f"bench-{name}"
     file = user.home / f"{network}.yml"
-    file.write_text(yaml.safe_dump(variables | {"cometbft_network": network}), encoding="utf-8")
+    ours = {"cometbft_network": network, "cometbft_config": {"rpc": {"max_request_batch_size": BATCH}}}
+    file.write_text(yaml.safe_dump(variables | ours), encoding="utf-8")
     user.run(f"make create NETWORK={file}", clone)
     txs = transfers(network) if name == "basecoin" else [f"k{number}=v".encode() for number in range(SENT)]
     first = user.height("tm-0", network)

@@ -92,7 +92,9 @@ def test_a_new_chain_with_the_same_image(user: User, counter: Path) -> None:
     user.run("make tx TX=0", counter)
 
 
-@pytest.mark.parametrize(("transport", "number"), [("tcp", 4), ("grpc", 5)])
+@pytest.mark.parametrize(
+    ("transport", "number"), [pytest.param("tcp", 4, marks=pytest.mark.long), ("grpc", 5)], ids=["tcp", "grpc"]
+)
 def test_other_transports(user: User, counter: Path, transport: str, number: int) -> None:
     options = f"-e cometbft_app_transport={transport}"
     if transport == "grpc":

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from surroundings import User
+from surroundings import User, traces
 
 NAME = "transact"
 NODES = ["tm-0", "tm-1", "tm-2", "tm-3"]
@@ -33,7 +33,8 @@ def file(user: User, clone: Path, cluster: None) -> Iterator[str]:
     path.write_text(yaml.safe_dump({"cometbft_network": NAME, "cometbft_ephemeral": True}), encoding="utf-8")
     user.run(f"make create NETWORK={path}", clone)
     yield f"NETWORK={path}"
-    user.run(f"make destroy NETWORK={path} CONFIRM=yes", clone)
+    # The last test has removed it with the cluster.
+    user.run(f"make destroy NETWORK={path} CONFIRM=yes", clone, code=None)
 
 
 def txs(user: User, first: int) -> dict[int, list[str]]:
@@ -215,3 +216,9 @@ def test_destroy_takes_a_sender_along(user: User, clone: Path, file: str) -> Non
     process.wait(timeout=30)
     user.run(f"make destroy {file} CONFIRM=yes", clone)
     assert f"namespace/{NAME}\n" not in user.kubectl("get namespaces -o name").output
+
+
+def test_the_cluster_of_these_files_goes(user: User, clone: Path) -> None:
+    """It is needed no more, and takes its share of the processors."""
+    user.run("make destroy-cluster CONFIRM=yes", clone)
+    assert {kind: names for kind, names in traces(user).items() if names} == {}
