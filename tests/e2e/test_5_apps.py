@@ -92,9 +92,8 @@ def test_a_new_chain_with_the_same_image(user: User, counter: Path) -> None:
     user.run("make tx TX=0", counter)
 
 
-@pytest.mark.parametrize(
-    ("transport", "number"), [pytest.param("tcp", 4, marks=pytest.mark.long), ("grpc", 5)], ids=["tcp", "grpc"]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("transport", "number"), [("tcp", 4), ("grpc", 5)])
 def test_other_transports(user: User, counter: Path, transport: str, number: int) -> None:
     options = f"-e cometbft_app_transport={transport}"
     if transport == "grpc":
@@ -109,6 +108,7 @@ def test_counter_goes(user: User, counter: Path) -> None:
     user.run("make destroy CONFIRM=yes", counter)
 
 
+@pytest.mark.long
 def test_basecoin_moves_coins(user: User, clone: Path) -> None:
     """Its README's commands, one after the other."""
     folder = clone / "examples" / "basecoin"
@@ -134,6 +134,7 @@ def client(user: User, shell: str, lines: list[str]) -> str:
     return user.kubectl(f"{arguments} -i {inside} -s <<'END'\n{text}\nEND\n").output
 
 
+@pytest.mark.long
 def test_from_make_new_to_a_container_of_ones_own(user: User, clone: Path) -> None:
     """As the guide of applications begins, with a folder that a newcomer may have."""
     user.run("make new NAME=myapp", clone)

@@ -32,6 +32,7 @@ def faulty(image: str, fault: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.long
 def test_image_that_is_missing(case: Case) -> None:
     run = case.create(**ONE, cometbft_app_image="localhost/nothing:1", cometbft_timeout=SHORT)
     explained(
@@ -45,6 +46,7 @@ def test_command_that_is_not_in_the_image(case: Case, image: str) -> None:
     explained(run, case.result(), node="tm-0", reason="app .*/nothing", step="cometbft_app_command")
 
 
+@pytest.mark.long
 def test_application_that_listens_elsewhere(case: Case, image: str) -> None:
     wanted = {**ONE, "cometbft_app_image": image, "cometbft_app_args": ["--address", "unix:///socks/other.sock"]}
     run = case.create(**wanted, cometbft_timeout=20)
@@ -60,7 +62,10 @@ def test_application_that_listens_elsewhere(case: Case, image: str) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "words"),
-    [("refuses", "init_chain failed.*app_state has no treasury"), ("old", "prepare_proposal failed.*ABCI 0.17")],
+    [
+        ("refuses", "init_chain failed.*app_state has no treasury"),
+        pytest.param("old", "prepare_proposal failed.*ABCI 0.17", marks=pytest.mark.long),
+    ],
     ids=["refuses", "old"],
 )
 def test_application_that_refuses_a_call(case: Case, image: str, fault: str, words: str) -> None:
@@ -68,11 +73,13 @@ def test_application_that_refuses_a_call(case: Case, image: str, fault: str, wor
     explained(run, case.result(), node="tm-0", reason="app ended with exit code 1", step="CONTAINER=app", log=words)
 
 
+@pytest.mark.long
 def test_application_that_answers_slowly(case: Case, image: str) -> None:
     run = case.create(**faulty(image, "slow"), cometbft_timeout=40)
     explained(run, case.result(), node="tm-0", reason="waits for its application", step="CONTAINER=app")
 
 
+@pytest.mark.long
 def test_application_that_differs_on_one_node(case: Case, image: str) -> None:
     case.create(**{**faulty(image, "differs"), "cometbft_nodes": 4}, cometbft_timeout=LONG, code=None)
     # The others go on without it, until it is late.
