@@ -15,6 +15,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KIN
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import Around, pod_trouble
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._job import last_warning_of, pods_of
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._logs import telling
 
 #: The line of the log after which the genesis comes.
@@ -68,7 +69,7 @@ class Maker:
                 raise
 
     def _pods(self) -> list[Json]:
-        return self._api.list(self.doing, "Pod", self._namespace, f"batch.kubernetes.io/job-name={self._name}")
+        return pods_of(self._api, self.doing, self._namespace, self._name)
 
     def _stuck(self) -> bool:
         """Whether waiting longer makes no sense."""
@@ -94,9 +95,7 @@ class Maker:
             said = said or [pod_trouble(pod, 1, Around()).reason]
         if not said:
             # It has no pod: a quota, or the namespace's Pod Security, refuses it.
-            about = {"fieldSelector": f"involvedObject.kind=Job,involvedObject.name={self._name},type=Warning"}
-            events = self._api.request(self.doing, "GET", KINDS["Event"].path(self._namespace), about).json()["items"]
-            said = [" ".join(str(event.get("message")).split()) for event in events[-1:]]
+            said = [last_warning_of(self._api, self.doing, self._namespace, self._name)]
         causes = ": ".join([how, *([" | ".join(filter(None, said))] if any(said) else [])])
         return MintnetError(
             f"{self.doing}: {causes}", hint="mend the script or its image, try it with podman run, and run create again"

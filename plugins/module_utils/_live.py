@@ -188,6 +188,8 @@ def explain(api: Api, seen: Observed) -> Json:
 
 def _look_who_waits(api: Api, seen: Observed, beside: Collection[str]) -> None:
     """Consensus tells of itself only while no call to its application is open, which matters where blocks are late."""
+    if not beside:
+        return
     age = report(seen)["block_age"]
     if age is not None and age < PATIENCE.total_seconds():
         return

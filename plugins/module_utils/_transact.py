@@ -19,6 +19,7 @@ from functools import partial
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, Api, Json
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._job import last_warning_of, pods_of
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import AWAY, running
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import NETWORK_LABEL
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import parse_time
@@ -191,7 +192,7 @@ class Sender:
             time.sleep(self.sleep)
 
     def _pod(self, name: str) -> Json | None:
-        pods = self.api.list(self._doing, "Pod", self.network, f"batch.kubernetes.io/job-name={name}")
+        pods = pods_of(self.api, self._doing, self.network, name)
         return pods[0] if pods else None
 
     def _log(self, pod: Json, query: dict[str, str]) -> str:
@@ -210,15 +211,10 @@ class Sender:
 
     def _waiting(self, pod: Json | None, name: str, before: str) -> str:
         """Why it does not start, told when that is new."""
-        why = _held(pod) if pod else self._not_made(name)
+        why = _held(pod) if pod else last_warning_of(self.api, self._doing, self.network, name)
         if why and why != before:
             self.tell(f"waiting for the sender: {why}")
         return why or before
-
-    def _not_made(self, name: str) -> str:
-        about = {"fieldSelector": f"involvedObject.kind=Job,involvedObject.name={name},type=Warning"}
-        events = self.api.request(self._doing, "GET", KINDS["Event"].path(self.network), about).json()["items"]
-        return " ".join(str(events[-1].get("message")).split()) if events else ""
 
     # The blocks
 
