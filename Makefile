@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A thin cover over ansible-playbook: each verb prints and runs one line. GNU make 3.81 is enough.
 .DEFAULT_GOAL := help
-.PHONY: help new create status logs diagnose forward dashboard tx transact reset recover destroy destroy-cluster mirror test test-long \
+.PHONY: help new create status logs diagnose forward dashboard tx transact stop start reset recover destroy destroy-cluster mirror test test-long \
 	lint unit bench collection venv ready
 
 quote = '$(subst ','\'',$(1))'
@@ -34,6 +34,10 @@ dashboard: ready  ## the cluster's web UI on localhost            ARGS='-e mintn
 tx: ready  ## send a transaction and wait for its block    TX='k=v' NODE=tm-0
 	$(playbook)
 transact: ready  ## send many transactions, and find their blocks  TX='k{n}=v{n}-{run}' NODE=tm-0
+	$(playbook)
+stop: ready  ## stop the network or a node, its data stays   NODE=tm-3 CONFIRM=yes
+	$(playbook)
+start: ready  ## start what is stopped, or a node alone       NODE=tm-3
 	$(playbook)
 reset: ready  ## same cluster, new chain                      CONFIRM=yes
 	$(playbook)

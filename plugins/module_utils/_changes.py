@@ -53,6 +53,7 @@ def compare(live: Json, wanted: Wanted) -> Json:
         }
     group = next((item for item in live["groups"] if item["name"] == "tm"), None)
     nodes, notes, faults = _nodes(group, wanted)
+    notes += _stopped_notes(live, group)
     validators = wanted.validators
     genesis = live["genesis"]
     if genesis:
@@ -63,6 +64,7 @@ def compare(live: Json, wanted: Wanted) -> Json:
             joining = ", ".join(f"tm-{n}" for n in range(validators, nodes)) or "none"
             notes.append(f"the genesis has {validators} validators; further nodes join as full nodes: {joining}")
         faults += _power_lost(live, nodes)
+        faults += _stopped_faults(live, group, nodes)
     elif group:
         faults.append(
             "its genesis, the ConfigMap tm-config, is gone: bring it back (every node tells it over RPC, at /genesis), "
@@ -75,9 +77,11 @@ def compare(live: Json, wanted: Wanted) -> Json:
 
 def _nodes(group: Json | None, wanted: Wanted) -> tuple[int, list[str], list[str]]:
     """What kubectl scale did is kept and named, and nodes are not taken away; only a confirmation does either."""
-    if group is None or group["replicas"] == wanted.nodes or wanted.confirmed:
+    if group is None:
         return wanted.nodes, [], []
-    live, ours = group["replicas"], group["nodes"]
+    live, ours = group["replicas"] or group["stopped"], group["nodes"]
+    if live == wanted.nodes or wanted.confirmed:
+        return wanted.nodes, [], []
     if live == ours:
         if wanted.nodes > live:
             return wanted.nodes, [], []
@@ -98,6 +102,36 @@ def _nodes(group: Json | None, wanted: Wanted) -> tuple[int, list[str], list[str
         f"cometbft_nodes is {wanted.nodes}: set cometbft_nodes={live}, or confirm the change (CONFIRM=yes)"
     )
     return live, [], [fault]
+
+
+def _stopped_notes(live: Json, group: Json | None) -> list[str]:
+    """The network as a whole is started again, since it shall make blocks; single nodes stay as they were left."""
+    notes = []
+    if group and group["stopped"]:
+        notes.append(f"it was stopped by make stop, with {group['stopped']} nodes: it is started again")
+    stay = ", ".join(live["stopped"])
+    if stay:
+        verb = "stay" if len(live["stopped"]) > 1 else "stays"
+        notes.append(f"{stay} {verb} stopped, until make start starts {'them' if verb == 'stay' else 'it'}")
+    return notes
+
+
+def _stopped_faults(live: Json, group: Json | None, nodes: int) -> list[str]:
+    faults = []
+    if group and nodes < group["stopped"]:
+        faults.append(
+            f"it is stopped, with {group['stopped']} nodes, and now there would be {nodes}: start it first (make "
+            "start), so that it is known whether those that leave vote"
+        )
+    power = live["power"]
+    lost = sum(node["power"] for node in live["nodes"] if node["name"] in live["stopped"] and not node["answers"])
+    left = power["total"] - lost
+    if lost and left < power["needed"]:
+        faults.append(
+            f"without what make stop has stopped ({', '.join(live['stopped'])}) {left} of {power['total']} power is "
+            f"left, and {power['needed']} is needed for a block: start that first (make start)"
+        )
+    return faults
 
 
 def _genesis_faults(genesis: Json, wanted: Wanted, live: int) -> list[str]:

@@ -130,6 +130,25 @@ def is_stuck(pod: Json) -> bool:
     return False
 
 
+def _init(pod: Json) -> Json:
+    """The state of the init container."""
+    for container in (pod.get("status") or {}).get("initContainerStatuses") or []:
+        if container["name"] == INIT:
+            return container.get("state") or {}
+    return {}
+
+
+def holds(pod: Json) -> bool:
+    """Whether the init container runs, which waits in a node that is stopped."""
+    return "running" in _init(pod)
+
+
+def initialized(pod: Json) -> bool:
+    """Whether the init container is through, so that the node is started."""
+    ended = _init(pod).get("terminated")
+    return ended is not None and not ended.get("exitCode")
+
+
 def state_lost(pod: Json) -> bool:
     """Whether the init container refuses a validator whose volume has no signing state."""
     for container in (pod.get("status") or {}).get("initContainerStatuses") or []:

@@ -15,10 +15,11 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import APP, Trouble, app_of
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._faults import PATIENCE
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._logs import tells
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import NETWORK_LABEL, nodes_of
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import NETWORK_LABEL, STOPPED, nodes_of
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import (
     NodeAnswer,
     Observed,
+    data_of,
     genesis_facts,
     parse_blocks,
 )
@@ -120,7 +121,10 @@ def _ask_nodes(api: Api, seen: Observed) -> None:
 
 
 def _wanted(seen: Observed) -> int:
-    return sum(int(workload["spec"].get("replicas", 1)) for workload in seen.workloads)
+    """How many nodes should answer."""
+    sizes = {item["metadata"]["name"]: int(item["spec"].get("replicas", 1)) for item in seen.workloads}
+    names = {f"{group}-{number}" for group, size in sizes.items() for number in range(size)}
+    return len(names - data_of(seen.config_maps, STOPPED).keys())
 
 
 def _unplaced(seen: Observed) -> str:

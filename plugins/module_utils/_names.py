@@ -16,9 +16,13 @@ NETWORK_LABEL = "mintnet.io/network"
 GROUP_LABEL = "tm"
 #: Recorded on a StatefulSet: how many nodes we gave it, so that a later kubectl scale is noticed.
 NODES_ANNOTATION = "mintnet.io/nodes"
+#: Recorded beside it, once the network is stopped: how many nodes it had. Empty as long as it runs.
+STOPPED_ANNOTATION = "mintnet.io/stopped"
 MANAGED = ("app.kubernetes.io/managed-by", "mintnet.kubernetes")
 #: A network's objects that are alone of their kind: genesis, rows of the nodes, who has started, keys.
 CONFIG, NODES, STARTED, KEYS = "tm-config", "tm-nodes", "tm-started", "tm-keys"
+#: Which single nodes are stopped on purpose, and since when: their init container waits as long as they are in it.
+STOPPED = "tm-stopped"
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _ORDINAL = re.compile(r"-(0|[1-9]\d*)$", re.ASCII)

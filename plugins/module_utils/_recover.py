@@ -39,6 +39,11 @@ def needed(network: Json, name: str) -> bool:
     if node is None:
         names = ", ".join(node["name"] for node in network["nodes"]) or "none"
         raise RecoverError(f"recovering {name}: the network {network['network']} has no such node; it has {names}")
+    if node["stopped"]:
+        raise RecoverError(
+            f"recovering {name}: it is stopped, and whether its volume is lost shows when it starts; start it first "
+            "(make start)"
+        )
     return bool(node["state_lost"])
 
 

@@ -20,6 +20,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
     MANAGED,
     NETWORK_LABEL,
     STARTED,
+    STOPPED,
 )
 
 #: Kinds whose objects belong to a network, in the order in which they go: what makes others first.
@@ -99,7 +100,7 @@ def find(api: Api, network: str, *, chain_only: bool = False, keep_keys: bool = 
 
 def _of_chain(kind: str, name: str, keep_keys: bool) -> bool:
     if kind == "ConfigMap":
-        return name in (CONFIG, STARTED) or name.startswith(f"{CONFIG}-")  # a large genesis has parts
+        return name in (CONFIG, STARTED, STOPPED) or name.startswith(f"{CONFIG}-")  # a large genesis has parts
     if kind == "Secret":
         return (name == KEYS or name.startswith(f"{KEYS}-")) and not keep_keys  # what one cannot hold, and backups
     return True

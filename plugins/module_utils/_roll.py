@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import group_of, ordinal_of
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import DIALLING, node_of
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import DIALLING, SCALED_AWAY, node_of
 
 Json = dict[str, t.Any]
 
@@ -33,7 +33,12 @@ class Plan:
 
 def plan(network: Json, cause: str, changing: Collection[str] = ()) -> Plan:
     """``changing`` are groups whose newest template the cluster does not have yet, in a check run."""
-    nodes = {node["name"]: node for node in network["nodes"] if node["reason"] != "scaled away"}
+    # One that is stopped may have a pod that waits, and that comes to know the newest template like the others.
+    nodes = {
+        node["name"]: node
+        for node in network["nodes"]
+        if node["reason"] != SCALED_AWAY and not (node["stopped"] and node["pod"] == "absent")
+    }
     ephemeral = {group["name"] for group in network["groups"] if group["ephemeral"]}
     if cause == REVISION:
         names = [name for name, node in nodes.items() if node["outdated"] or group_of(name) in changing]
@@ -55,9 +60,10 @@ def plan(network: Json, cause: str, changing: Collection[str] = ()) -> Plan:
 
 
 def _halts(network: Json, node: Json) -> bool:
-    """Whether more than two thirds of the power are left when everybody else is there."""
+    """Whether too little power is left when everybody else is there who is not stopped."""
     power = network["power"]
-    return bool(node["power"]) and power["total"] - node["power"] < power["needed"]
+    stopped = sum(item["power"] for item in network["nodes"] if item["stopped"] and not item["answers"])
+    return bool(node["power"]) and power["total"] - stopped - node["power"] < power["needed"]
 
 
 def redialling(nodes: Sequence[Json]) -> list[str]:
@@ -86,9 +92,9 @@ def quorum_without(network: Json, name: str) -> int:
 
 
 def others_online(network: Json, name: str) -> bool:
-    """Whether every other validator votes."""
+    """Whether every other validator votes that is not stopped."""
     return all(
         node["answers"] and not node["catching_up"]
         for node in network["nodes"]
-        if node["power"] and node["name"] != name
+        if node["power"] and node["name"] != name and not node["stopped"]
     )

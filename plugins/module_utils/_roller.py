@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, Api, Json
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import is_stuck
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import holds, is_stuck
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError, MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import explain, observe_patiently
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import NODES
@@ -154,10 +154,12 @@ class Roller:
             node = node_of(network, name)
             fresh = self._uid(name) not in ("", old) and not node["outdated"]
             connected = node["peers"] or not node["peers_expected"]
+            pod = self._pod(name)
+            if fresh and node["stopped"] and pod and holds(pod):
+                return network  # it waits again, as it did before
             if fresh and connected and node["answers"] and not node["catching_up"] and node["height"] >= height:
                 return network
             now = time.monotonic()
-            pod = self._pod(name)
             stuck_since = (stuck_since or now) if fresh and pod and is_stuck(pod) else None
             if now > deadline or (stuck_since and now - stuck_since > PATIENCE):
                 raise self._stopped(

@@ -14,6 +14,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis impo
     Around,
     Trouble,
     app_of,
+    initialized,
     pod_trouble,
     state_lost,
     workload_trouble,
@@ -27,6 +28,8 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
     NODES,
     NODES_ANNOTATION,
     STARTED,
+    STOPPED,
+    STOPPED_ANNOTATION,
     group_of,
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import (
@@ -45,6 +48,8 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed impor
 DIALLING = 30
 #: So many blocks a node tells at once.
 RECENT = 20
+#: Of a node beyond its group's replicas.
+SCALED_AWAY = "scaled away"
 
 
 def report(seen: Observed) -> Json:
@@ -71,6 +76,9 @@ class _Report:
         self.groups = [self._group(workload) for workload in seen.workloads]
         self.answers = {name: a for name, a in seen.answers.items() if isinstance(a, NodeAnswer)}
         self.expected = [f"{g['name']}-{n}" for g in self.groups for n in range(g["replicas"])]
+        #: Those that make stop took away with the whole network, and those that it holds in their init container.
+        self.away = [f"{g['name']}-{n}" for g in self.groups for n in range(g["stopped"])]
+        self.held = [name for name in data_of(seen.config_maps, STOPPED) if name in (*self.expected, *self.away)]
         self.genesis_power = {v["name"]: v for v in (self.genesis or {}).get("validators", [])}
         self.power = (
             {v["address"]: int(v["voting_power"]) for v in seen.validators}
@@ -116,6 +124,7 @@ class _Report:
             "groups": self.groups,
             "nodes": nodes,
             "started": self.started,
+            "stopped": sorted(self.held),
             "services": [
                 {"name": item["metadata"]["name"], "cluster_ip": item["spec"].get("clusterIP", "")}
                 for item in seen.services
@@ -137,15 +146,21 @@ class _Report:
         spec, metadata, status = workload["spec"], workload["metadata"], workload.get("status") or {}
         claims = {item["metadata"]["name"]: item["spec"] for item in spec.get("volumeClaimTemplates") or []}
         data = claims.get("data") or {}
-        recorded = (metadata.get("annotations") or {}).get(NODES_ANNOTATION)
+        annotations = metadata.get("annotations") or {}
+        recorded, stopped = annotations.get(NODES_ANNOTATION), annotations.get(STOPPED_ANNOTATION)
+        replicas = int(spec.get("replicas", 1))
+        volumes = spec["template"]["spec"].get("volumes") or []
         # Until the controller has seen the newest template, its revision is that of the one before.
         current = status.get("observedGeneration", 0) >= metadata.get("generation", 0)
         revision = status.get("updateRevision", "") if current else ""
         name = metadata["name"]
         return {
             "name": name,
-            "replicas": int(spec.get("replicas", 1)),
+            "replicas": replicas,
             "nodes": int(recorded) if recorded else None,
+            # Whoever scales it up afterwards has started it.
+            "stopped": int(stopped) if stopped and not replicas else 0,
+            "holds": any(volume["name"] == "stopped" for volume in volumes),
             # In the genesis of an application that names them itself they are not to be read.
             "validators": sum(row.mode == "validator" for row in self.rows.values() if group_of(row.name) == name),
             "image": next((c["image"] for c in spec["template"]["spec"]["containers"] if c["name"] == "tm"), None),
@@ -162,14 +177,7 @@ class _Report:
             "ephemeral": not data,
             "volume_size": data.get("resources", {}).get("requests", {}).get("storage"),
             "storage_class": data.get("storageClassName"),
-            "settings": next(
-                (
-                    volume["configMap"]["name"]
-                    for volume in spec["template"]["spec"].get("volumes") or []
-                    if volume["name"] == "settings"
-                ),
-                None,
-            ),
+            "settings": next((volume["configMap"]["name"] for volume in volumes if volume["name"] == "settings"), None),
         }
 
     def _reads_otherwise(self, pod: Json) -> bool:
@@ -185,7 +193,7 @@ class _Report:
             group, _dash, ordinal = name.rpartition("-")
             return (group, int(ordinal)) if ordinal.isdigit() else (name, -1)
 
-        return sorted({*self.expected, *self.rows, *self.pods}, key=by_ordinal)
+        return sorted({*self.expected, *self.away, *self.rows, *self.pods}, key=by_ordinal)
 
     def _budget(self) -> Json | None:
         for item in self.seen.budgets:
@@ -240,6 +248,7 @@ class _Report:
         node = {
             "name": name,
             "mode": "validator" if self.power.get(address or "", 0) else "full",
+            "stopped": name in self.away or name in self.held,
             "power": self.power.get(address or "", 0),
             "answers": answer is not None,
             "height": answer.height if answer else None,
@@ -256,6 +265,7 @@ class _Report:
             "address": address,
             "version": answer.status["node_info"]["version"] if answer else None,
             "pod": self._phase(pod),
+            "initialized": bool(pod and initialized(pod)),
             "ready": any(s.get("ready") for s in statuses),
             "restarts": sum(s.get("restartCount", 0) for s in statuses),
             "app": app_of(pod) if pod else None,
@@ -291,7 +301,9 @@ class _Report:
         linked = [
             other
             for other in self.expected
-            if other != name and (other in own or (other in self.rows and name in self.rows[other].peers))
+            if other != name
+            and other not in self.held
+            and (other in own or (other in self.rows and name in self.rows[other].peers))
         ]
         answer = self.answers.get(name)
         if answer is None:
@@ -304,6 +316,8 @@ class _Report:
             return Trouble()
         if answer:
             return fault_of(name, node, self.chain)
+        if name in self.held:
+            return Trouble()
         group = group_of(name)
         replicas = next((item["replicas"] for item in self.groups if item["name"] == group), 0)
         pod, seen = self.pods.get(name), self.seen
@@ -320,8 +334,12 @@ class _Report:
 
     def _state_of(self, name: str, node: Json) -> str:
         """What is worth knowing of a node that is not at fault."""
+        if name in self.held and name in self.expected and node["initialized"]:
+            return f"still runs, although it was stopped: make stop NODE={name} ends it"
+        if node["stopped"]:
+            return "stopped by make stop"
         if name not in self.expected:
-            return "scaled away" if self.groups else "no StatefulSet runs it"
+            return SCALED_AWAY if self.groups else "no StatefulSet runs it"
         if node["catching_up"] and not self._first_block_ahead():
             return f"catching up at height {node['height']}"
         if node["peers_missing"] and (node["age"] or 0) >= DIALLING:
@@ -361,10 +379,13 @@ class _Report:
                 "the genesis, ConfigMap tm-config, is gone",
                 "bring it back (every node tells it over RPC, at /genesis), or start a new chain with reset",
             )
-        if not self.expected:
+        if not self.expected and not self.away:
             self.reasons.append("every node is scaled away: kubectl scale, or create with mintnet_confirm, starts them")
             return
-        running = [node for node in nodes if node["name"] in self.expected]
+        running = [node for node in nodes if node["name"] in self.expected and not node["stopped"]]
+        if not running:
+            self._blame("the network is stopped by make stop: no node runs", "make start starts it")
+            return
         steps: dict[str, list[str]] = {}
         for node in running:
             if self.troubles[node["name"]]:
@@ -375,10 +396,13 @@ class _Report:
         for step, names in steps.items():
             # The same for several nodes is said once, with the first of them in its commands.
             self.steps.append(f"{', '.join(names)}: {step.replace(chr(0), names[0])}")
-        self._judge_blocks(running, power)
-        away = [node["name"] for node in nodes if node["name"] not in self.expected]
-        if away:
-            self.notes.append(f"scaled away: {', '.join(away)}")
+        self._judge_blocks(nodes, power)
+        gone = [node["name"] for node in nodes if node["reason"] == SCALED_AWAY]
+        if gone:
+            self.notes.append(f"{SCALED_AWAY}: {', '.join(gone)}")
+        for node in nodes:
+            if node["stopped"]:
+                self.notes.append(f"{node['name']}: {node['reason']}")
         outdated = [name for group in self.groups for name in group["outdated"] if name in self.expected]
         if outdated:
             self.notes.append(f"{', '.join(outdated)} run an older revision: create replaces them one by one")
@@ -387,14 +411,19 @@ class _Report:
         self.reasons.append(reason)
         self.steps.append(step)
 
-    def _judge_blocks(self, running: Sequence[Json], power: Json) -> None:
-        if any(node["answers"] for node in running) and power["short"]:
-            silent = [node["name"] for node in running if node["power"] and not node["answers"]]
+    def _judge_blocks(self, nodes: Sequence[Json], power: Json) -> None:
+        here = [node for node in nodes if node["reason"] != SCALED_AWAY]
+        if any(node["answers"] for node in here) and power["short"]:
+            silent = [node for node in here if node["power"] and not node["answers"]]
+            names = ", ".join(node["name"] for node in silent)
+            stopped = ", ".join(node["name"] for node in silent if node["stopped"])
             self._blame(
                 f"the quorum is short by {power['short']} power: {power['online']} of {power['total']} online, "
-                f"more than two thirds ({power['needed']}) are needed",
+                f"more than two thirds ({power['needed']}) are needed"
+                + (f"; stopped by make stop: {stopped}" if stopped else ""),
                 f"bring back validators that hold {power['short']} of power or more"
-                + (f", of {', '.join(silent)}" if silent else "")
+                + (f", of {names}" if names else "")
+                + (" (make start starts those that are stopped)" if stopped else "")
                 + ": until then no block is made",
             )
             return
@@ -417,9 +446,14 @@ def node_of(network: Json, name: str) -> Json:
     return next(node for node in network["nodes"] if node["name"] == name)
 
 
+def wanted(network: Json) -> list[Json]:
+    """The nodes that should run."""
+    return [node for node in network["nodes"] if not node["stopped"] and node["reason"] != SCALED_AWAY]
+
+
 def summary(network: Json) -> str:
     """How far the nodes are, in a few words."""
-    expected = [n for n in network["nodes"] if n["reason"] != "scaled away"]
+    expected = wanted(network)
     running = sum(node["pod"] == "Running" for node in expected)
     answering = [node for node in expected if node["answers"]]
     parts = [f"{running} of {len(expected)} running"]
@@ -430,5 +464,5 @@ def summary(network: Json) -> str:
 
 def heights(network: Json) -> tuple[int, int]:
     """The lowest and the highest height of the nodes that should run; 0 for one that does not answer."""
-    values = [node["height"] or 0 for node in network["nodes"] if node["reason"] != "scaled away"]
+    values = [node["height"] or 0 for node in wanted(network)]
     return min(values, default=0), max(values, default=0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import wanted
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._story import line
 
 Json = dict[str, t.Any]
@@ -87,7 +88,7 @@ def _aligned(rows: list[dict[str, str]]) -> list[str]:
 
 
 def _facts(network: Json) -> str:
-    nodes = [node for node in network["nodes"] if node["reason"] != "scaled away"]
+    nodes = wanted(network)
     power = network["power"]
     parts = [
         network["network"] + (f", chain {network['chain_id']}" if network["chain_id"] != network["network"] else ""),

@@ -14,8 +14,9 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import explain, observe
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import GROUP_LABEL, NETWORK_LABEL, STARTED
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import STARTED
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import Observed
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._record import note
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._rpc import RpcError, call, pod_proxy
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import heights, report, summary
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._tx import Clock
@@ -218,29 +219,7 @@ class Waiter:
             return
         self.changed = True
         self._written |= new.keys()
-        self._write(new)
-
-    def _write(self, started: dict[str, str], tries: int = 2) -> None:
-        doing = f"recording started validators in {self.network}"
-        try:
-            self.api.merge(doing, "ConfigMap", self.network, STARTED, {"data": started})
-        except ClusterError as error:
-            if error.status != 404:
-                raise
-            labels = {
-                NETWORK_LABEL: self.network,
-                GROUP_LABEL: "tm",
-                "app.kubernetes.io/managed-by": "mintnet.kubernetes",
-            }
-            metadata = {"name": STARTED, "namespace": self.network, "labels": labels}
-            definition = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": started}
-            try:
-                self.api.create(doing, definition)
-            except ClusterError as conflict:
-                # Another run was quicker.
-                if conflict.reason != "AlreadyExists" or tries == 1:
-                    raise
-                self._write(started, tries - 1)
+        note(self.api, f"recording started validators in {self.network}", self.network, STARTED, new)
 
     def _progress(self, network: Json, final: bool = False) -> None:
         lowest, _highest = heights(network)

@@ -147,6 +147,10 @@ network:
           description: Whether it is a V(validator) or a V(full) node now.
           type: str
           sample: validator
+        stopped:
+          description: Whether it, or the network as a whole, was stopped on purpose.
+          type: bool
+          sample: false
         power:
           description: Its voting power.
           type: int
@@ -204,6 +208,10 @@ network:
           description: Phase of its pod, V(Terminating), or V(absent).
           type: str
           sample: Running
+        initialized:
+          description: Whether the init container is through, where a node that is stopped waits.
+          type: bool
+          sample: true
         ready:
           description: Whether the pod's readiness probe succeeds, that is, whether the node has caught up.
           type: bool
@@ -257,6 +265,11 @@ network:
           description: Whether only somebody's doing ends what is wrong, so that it makes no sense to wait.
           type: bool
           sample: false
+    stopped:
+      description: Names of the nodes that were stopped one by one, and that create leaves so.
+      type: list
+      elements: str
+      sample: []
     not_verified:
       description: What the user of the context may not read.
       type: list

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Lays out one node's home before CometBFT starts. Reads: keys/ (the group's Secret), genesis/, settings/, nodes/ and
-# started/ below /mintnet. Writes: config/ (memory) and data/ (the node's volume) below the home.
+# Lays out one node's home before CometBFT starts. Reads: keys/ (the group's Secret), genesis/, settings/, nodes/,
+# started/ and stopped/ below /mintnet. Writes: config/ (memory) and data/ (the node's volume) below the home.
 set -eu
 umask 077
 
@@ -16,6 +16,20 @@ fail() {
   echo "tm-gen-validator: $*" >&2
   exit "${code:-1}"
 }
+
+# A node that is stopped on purpose has an entry in the ConfigMap tm-stopped, and waits here until that is gone.
+if [ -e "$from/stopped/$node" ]; then
+  echo "tm-gen-validator: $node is stopped; make start starts it"
+  pause=
+  # With 0 the node would be started by whoever ends the waiting.
+  trap 'kill $pause 2> /dev/null; exit 143' TERM
+  while [ -e "$from/stopped/$node" ]; do
+    sleep 2 &
+    pause=$!
+    wait "$pause" || true
+  done
+  trap - TERM
+fi
 
 rows=$from/nodes/nodes
 # Its row: name, moniker, node id, mode, then names with commas between them, or -: peers, seeds, private peers.

@@ -34,6 +34,7 @@ def node(name: str, **other: Any) -> Json:
         "restarts": 0,
         "age": 341,
         "reason": "",
+        "stopped": False,
         "log": [],
         **other,
     }

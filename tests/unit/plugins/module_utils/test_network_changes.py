@@ -28,6 +28,7 @@ LIVE: Json = {
             "name": "tm",
             "replicas": 4,
             "nodes": 4,
+            "stopped": 0,
             "ephemeral": False,
             "volume_size": "2Gi",
             "storage_class": "mintnet-local",
@@ -44,14 +45,16 @@ LIVE: Json = {
         "app_state_sha256": digest({"a": 1}),
         "validators": [{"name": f"tm-{n}", "address": f"A{n}", "power": 10} for n in range(4)],
     },
-    "power": {"total": 40},
+    "power": {"total": 40, "needed": 27},
+    "stopped": [],
     "nodes": [{"name": f"tm-{n}", "power": 10, "answers": True} for n in range(4)],
 }
 NOTHING: Json = {
     "namespace": {"exists": False, "made": False, "phase": None},
     "groups": [],
     "genesis": None,
-    "power": {"total": 0},
+    "power": {"total": 0, "needed": 1},
+    "stopped": [],
     "nodes": [],
 }
 

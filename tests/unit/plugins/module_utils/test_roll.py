@@ -29,6 +29,8 @@ def node(name: str, **differs: Any) -> Json:
         "peers_missing": [],
         "dials": [],
         "reason": "",
+        "stopped": False,
+        "pod": "Running",
     }
     return {**usual, **differs}
 

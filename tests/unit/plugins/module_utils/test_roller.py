@@ -27,6 +27,7 @@ class Played:
         }
         self.broken: set[str] = set()
         self.lost: set[str] = set()
+        self.stopped: set[str] = set()
         self.missing: dict[str, list[str]] = {}
         self.started = dict.fromkeys(self.nodes, "5a")
         self.revision = "new"
@@ -67,6 +68,7 @@ class Played:
                 "dials": [other for other in self.nodes if other != name],
                 "reason": "" if node["answers"] else "the image of tm cannot be pulled",
                 "state_lost": name in self.lost,
+                "stopped": name in self.stopped,
                 "pod": "Running",
                 "ready": node["answers"] or node.get("ready", False),
             }
