@@ -64,7 +64,7 @@ def compare(live: Json, wanted: Wanted) -> Json:
             joining = ", ".join(f"tm-{n}" for n in range(validators, nodes)) or "none"
             notes.append(f"the genesis has {validators} validators; further nodes join as full nodes: {joining}")
         faults += _power_lost(live, nodes)
-        faults += _stopped_faults(live, group, nodes)
+        faults += _stopped_faults(live)
     elif group:
         faults.append(
             "its genesis, the ConfigMap tm-config, is gone: bring it back (every node tells it over RPC, at /genesis), "
@@ -80,7 +80,15 @@ def _nodes(group: Json | None, wanted: Wanted) -> tuple[int, list[str], list[str
     if group is None:
         return wanted.nodes, [], []
     live, ours = group["replicas"] or group["stopped"], group["nodes"]
-    if live == wanted.nodes or wanted.confirmed:
+    if live == wanted.nodes:
+        return live, [], []
+    if group["stopped"] > wanted.nodes and (wanted.confirmed or wanted.nodes != ours):
+        fault = (
+            f"it is stopped, with {live} nodes, and cometbft_nodes is {wanted.nodes}: start it first (make start), so "
+            "that it is known whether those that leave vote"
+        )
+        return live, [], [fault]
+    if wanted.confirmed:
         return wanted.nodes, [], []
     if live == ours:
         if wanted.nodes > live:
@@ -116,22 +124,16 @@ def _stopped_notes(live: Json, group: Json | None) -> list[str]:
     return notes
 
 
-def _stopped_faults(live: Json, group: Json | None, nodes: int) -> list[str]:
-    faults = []
-    if group and nodes < group["stopped"]:
-        faults.append(
-            f"it is stopped, with {group['stopped']} nodes, and now there would be {nodes}: start it first (make "
-            "start), so that it is known whether those that leave vote"
-        )
+def _stopped_faults(live: Json) -> list[str]:
     power = live["power"]
     lost = sum(node["power"] for node in live["nodes"] if node["name"] in live["stopped"] and not node["answers"])
     left = power["total"] - lost
     if lost and left < power["needed"]:
-        faults.append(
+        return [
             f"without what make stop has stopped ({', '.join(live['stopped'])}) {left} of {power['total']} power is "
             f"left, and {power['needed']} is needed for a block: start that first (make start)"
-        )
-    return faults
+        ]
+    return []
 
 
 def _genesis_faults(genesis: Json, wanted: Wanted, live: int) -> list[str]:

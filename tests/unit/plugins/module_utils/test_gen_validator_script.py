@@ -9,6 +9,8 @@ import json
 import os
 import random
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,7 +35,7 @@ class Pod:
 
     def __init__(self, root: Path, text: str) -> None:
         self.mounts, self.home, self.tools = root / "mintnet", root / "home", root / "tools"
-        for name in ("keys", "genesis", "settings", "nodes", "started"):
+        for name in ("keys", "genesis", "settings", "nodes", "started", "stopped"):
             (self.mounts / name).mkdir(parents=True)
         for folder in (self.home / "config", self.home / "data", self.tools):
             folder.mkdir(parents=True)
@@ -51,11 +53,27 @@ class Pod:
         for name, piece in packed.parts.items():
             (self.mounts / "genesis" / name).write_bytes(piece)
 
-    def run(self) -> subprocess.CompletedProcess[str]:
+    @property
+    def environment(self) -> dict[str, str]:
         environment = {"NODE": "tm-0", "CMTHOME": str(self.home), "MINTNET": str(self.mounts), "WAIT": "0"}
         environment["MESSAGE"] = str(self.home / "message")
         environment["PATH"] = f"{self.tools}:{os.environ['PATH']}"
-        return subprocess.run(["sh", SCRIPT], env=environment, capture_output=True, text=True, check=False)
+        return environment
+
+    def run(self) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["sh", SCRIPT], env=self.environment, capture_output=True, text=True, check=False)
+
+    @contextmanager
+    def waiting(self) -> Iterator[subprocess.Popen[str]]:
+        """The script of a node that is stopped, once it says so."""
+        (self.mounts / "stopped" / "tm-0").touch()
+        # Pauses are short here.
+        (self.tools / "sleep").write_text("#!/bin/sh\nexec /bin/sleep 0.01\n")
+        (self.tools / "sleep").chmod(0o755)
+        with subprocess.Popen(["sh", SCRIPT], env=self.environment, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            assert process.stdout.readline() == "tm-gen-validator: tm-0 is stopped; make start starts it\n"
+            yield process
 
     @property
     def genesis(self) -> bytes:
@@ -82,6 +100,32 @@ def test_genesis_is_put_together(tmp_path: Path, text: str) -> None:
     assert pod.genesis == text.encode()
     assert pod.has_state
     # A pod that comes back finds what it has left.
+    assert pod.run().returncode == 0
+
+
+def test_a_stopped_node_waits_until_it_is_started(tmp_path: Path) -> None:
+    pod = Pod(tmp_path, SMALL)
+    with pod.waiting() as process:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.1)
+        # No key is laid out meanwhile.
+        assert list((pod.home / "config").iterdir()) == []
+        (pod.mounts / "stopped" / "tm-0").unlink()
+        assert process.wait(10) == 0
+    assert pod.has_state
+
+
+def test_waiting_ends_at_once_and_never_starts_the_node(tmp_path: Path) -> None:
+    pod = Pod(tmp_path, SMALL)
+    with pod.waiting() as process:
+        process.terminate()
+        assert process.wait(10) == 143
+    assert not pod.has_state
+
+
+def test_another_node_that_is_stopped_holds_nobody(tmp_path: Path) -> None:
+    pod = Pod(tmp_path, SMALL)
+    (pod.mounts / "stopped" / "tm-00").touch()
     assert pod.run().returncode == 0
 
 

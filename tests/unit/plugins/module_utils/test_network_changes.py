@@ -79,6 +79,46 @@ def test_nothing_stands_in_the_way_of_a_first_network() -> None:
     assert compare(NOTHING, asked()) == {"faults": [], "notes": [], "nodes": 4, "validators": 4}
 
 
+def stopped(*names: str, **group: Any) -> Json:
+    network = live(**group)
+    network["stopped"] = list(names)
+    for node in network["nodes"]:
+        node["answers"] = node["name"] not in names and bool(network["groups"][0]["replicas"])
+    return network
+
+
+def test_a_network_that_was_stopped_is_started_again() -> None:
+    found = compare(stopped(replicas=0, stopped=4), asked())
+    assert (found["nodes"], found["faults"]) == (4, [])
+    assert found["notes"] == ["it was stopped by make stop, with 4 nodes: it is started again"]
+
+
+def test_it_has_as_many_nodes_as_before_the_stop() -> None:
+    """Also where somebody else had scaled it."""
+    found = compare(stopped(replicas=0, stopped=5), asked())
+    assert (found["nodes"], found["faults"]) == (5, [])
+    assert "was scaled to 5 nodes by somebody else: kept" in found["notes"][0]
+
+
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_nobody_leaves_while_it_is_not_known_who_votes(confirmed: bool) -> None:
+    (fault,) = faults(stopped(replicas=0, stopped=6, nodes=6), confirmed=confirmed)
+    assert fault.startswith("it is stopped, with 6 nodes, and cometbft_nodes is 4: start it first (make start), ")
+
+
+def test_single_nodes_stay_stopped() -> None:
+    found = compare(stopped("tm-3"), asked())
+    assert (found["faults"], found["notes"]) == ([], ["tm-3 stays stopped, until make start starts it"])
+
+
+@pytest.mark.parametrize("group", [{}, {"replicas": 0, "stopped": 4}])
+def test_stopped_nodes_that_the_chain_needs_are_refused(group: Json) -> None:
+    assert faults(stopped("tm-2", "tm-3", **group)) == [
+        "without what make stop has stopped (tm-2, tm-3) 20 of 40 power is left, and 27 is needed for a block: start "
+        "that first (make start)"
+    ]
+
+
 def test_the_same_again() -> None:
     assert compare(live(), asked()) == {"faults": [], "notes": [], "nodes": 4, "validators": 4}
 

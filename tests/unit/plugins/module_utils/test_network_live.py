@@ -237,6 +237,14 @@ def test_events_are_read_where_a_node_is_silent(api: Api, recorded: Recorded) ->
     assert any(path.endswith("/events") for _method, path, _body in recorded.requests)
 
 
+def test_nothing_is_looked_for_where_a_node_is_stopped(api: Api, recorded: Recorded) -> None:
+    recorded.data["ConfigMap"].append({"metadata": {"name": "tm-stopped"}, "data": {"tm-3": ""}})
+    pod = recorded.data["Pod"][3]
+    pod["status"].update(phase="Pending", containerStatuses=[], initContainerStatuses=[])
+    assert "tm-3: stopped by make stop" in read(api, "mintnet")["notes"]
+    assert len(recorded.requests) == 6 + 3 + 1
+
+
 def test_a_connection_that_ends_is_no_verdict_on_a_node(api: Api, recorded: Recorded) -> None:
     recorded.hung_up.add("tm-3")
     assert read(api, "mintnet")["healthy"]

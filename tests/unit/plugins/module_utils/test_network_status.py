@@ -422,12 +422,73 @@ def test_nodes_that_were_scaled_away(seen: Observed) -> None:
     assert summary(network) == "3 of 3 running · 3 of 3 answering"
 
 
-def test_a_network_that_is_stopped(seen: Observed) -> None:
+def test_a_network_that_is_scaled_to_nothing(seen: Observed) -> None:
     seen.workloads[0]["spec"]["replicas"] = 0
     seen.pods, seen.answers = [], {}
     assert report(seen)["reasons"] == [
         "every node is scaled away: kubectl scale, or create with mintnet_confirm, starts them"
     ]
+
+
+def hold(seen: Observed, *names: str) -> None:
+    """They are stopped: their pods wait in the init container, and nobody is connected to them."""
+    ids = {answer_of(seen, name).node_id for name in names}
+
+    def leave(_status: Json, net_info: Json) -> None:
+        left = [peer for peer in net_info["peers"] if peer["node_info"]["id"] not in ids]
+        net_info.update(peers=left, n_peers=str(len(left)))
+
+    seen.config_maps.append({"metadata": {"name": "tm-stopped"}, "data": dict.fromkeys(names, "2026-11-24T01:53:00Z")})
+    for name in names:
+        silence(seen, name, initContainerStatuses=[container("tm-gen-validator", running={})])
+        del seen.answers[name]
+    for name in seen.answers:
+        seen.answers[name] = changed(answer_of(seen, name), leave)
+
+
+def test_a_node_that_is_stopped_is_no_failure(seen: Observed) -> None:
+    hold(seen, "tm-3")
+    network = report(seen)
+    assert (network["healthy"], network["reasons"], network["stopped"]) == (True, [], ["tm-3"])
+    assert network["notes"] == ["tm-3: stopped by make stop"]
+    assert [node["stopped"] for node in network["nodes"]] == [False, False, False, True]
+    # Nobody misses it, so nobody is restarted for it.
+    assert [(node["peers"], node["peers_expected"], node["peers_missing"]) for node in network["nodes"][:3]] == [
+        (2, 2, [])
+    ] * 3
+    assert summary(network) == "3 of 3 running · 3 of 3 answering"
+    assert heights(network) == (164, 164)
+    assert not network["nodes"][3]["initialized"]
+
+
+def test_quorum_that_is_stopped_is_said_so(seen: Observed) -> None:
+    hold(seen, "tm-2", "tm-3")
+    network = report(seen)
+    assert network["reasons"] == [
+        "the quorum is short by 7 power: 20 of 40 online, more than two thirds (27) are needed; stopped by make stop: "
+        "tm-2, tm-3"
+    ]
+    assert "make start starts those that are stopped" in network["next"][0]
+
+
+def test_a_stopped_node_that_still_runs_is_named(seen: Observed) -> None:
+    seen.config_maps.append({"metadata": {"name": "tm-stopped"}, "data": {"tm-3": ""}})
+    network = report(seen)
+    assert network["notes"] == ["tm-3: still runs, although it was stopped: make stop NODE=tm-3 ends it"]
+
+
+def test_all_nodes_stopped_one_by_one_are_no_healthy_network(seen: Observed) -> None:
+    hold(seen, "tm-0", "tm-1", "tm-2", "tm-3")
+    network = report(seen)
+    assert network["reasons"] == ["the network is stopped by make stop: no node runs"]
+
+
+def test_the_stop_of_a_node_that_is_scaled_away_does_not_count(seen: Observed) -> None:
+    seen.workloads[0]["spec"]["replicas"] = 3
+    hold(seen, "tm-3")
+    seen.pods.pop()
+    network = report(seen)
+    assert (network["stopped"], network["notes"]) == ([], ["scaled away: tm-3"])
 
 
 def test_pods_of_an_older_revision_are_named(seen: Observed) -> None:

@@ -92,7 +92,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
         server.add("PersistentVolumeClaim", f"data-tm-{number}")
         server.volume(f"pv-{number}", f"data-tm-{number}")
         server.add("Service", f"tm-{number}")
-    for name in ("tm-config", "tm-started", "tm-nodes", "tm-settings-1"):
+    for name in ("tm-config", "tm-started", "tm-stopped", "tm-nodes", "tm-settings-1"):
         server.add("ConfigMap", name)
     server.add("Secret", "tm-keys")
     # What is not the network's.

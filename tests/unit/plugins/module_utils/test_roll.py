@@ -72,6 +72,25 @@ def test_nodes_that_are_scaled_away_are_not_replaced() -> None:
     assert plan(network(*nodes), REVISION).order == []
 
 
+def test_nodes_of_a_network_that_is_stopped_are_not_replaced() -> None:
+    nodes = [node(f"tm-{n}", stopped=True, pod="absent", answers=False) for n in range(4)]
+    assert plan(network(*nodes), REVISION, ["tm"]).order == []
+
+
+def test_a_pod_that_waits_comes_to_know_the_newest_template() -> None:
+    nodes = [node("tm-0"), node("tm-1"), node("tm-2"), node("tm-3", stopped=True, outdated=True, answers=False)]
+    found = plan(network(*nodes), REVISION)
+    assert (found.order, found.halting) == (["tm-3"], [])
+
+
+def test_beside_a_stopped_validator_the_next_one_halts_the_chain() -> None:
+    nodes = [node(f"tm-{n}", outdated=True) for n in range(4)]
+    nodes[3].update(stopped=True, answers=False)
+    found = network(*nodes)
+    assert plan(found, REVISION).halting == ["tm-2", "tm-1", "tm-0"]
+    assert others_online(found, "tm-0")
+
+
 def test_in_a_check_run_all_of_a_changing_group_would_be_replaced() -> None:
     nodes = [node("tm-0"), node("tm-1"), node("sentry-0", power=0)]
     assert plan(network(*nodes), REVISION, ["tm"]).order == ["tm-1", "tm-0"]

@@ -92,10 +92,14 @@ class Played:
 
         def pod(name: str, node: Json) -> Json:
             waiting = {"waiting": {"reason": "ErrImagePull"}}
-            return {
+            found: Json = {
                 "metadata": {"name": name, "uid": node["uid"]},
                 "status": {"containerStatuses": [] if node["answers"] else [{"name": "tm", "state": waiting}]},
             }
+            if name in self.stopped:
+                init = {"name": "tm-gen-validator", "state": {"running": {}}}
+                found["status"] = {"initContainerStatuses": [init]}
+            return found
 
         pods = [pod(name, node) for name, node in self.nodes.items()]
         return SimpleNamespace(pods=pods, started=before.started if before else dict(self.started))
@@ -109,7 +113,7 @@ class Played:
         assert (body or {}).get("preconditions", {"uid": node["uid"]}) == {"uid": node["uid"]}
         self.deleted.append(name)
         # The new pod is there at once, and what it was made for is on the next look.
-        node.update(uid=f"new-{len(self.deleted)}", outdated=False, answers=name not in self.broken)
+        node.update(uid=f"new-{len(self.deleted)}", outdated=False, answers=name not in self.broken | self.stopped)
         self.lost.discard(name)
         self.missing = {
             one: [other for other in others if name not in (one, other)] for one, others in self.missing.items()
@@ -150,6 +154,22 @@ def test_all_are_replaced_one_by_one(played: Played) -> None:
     rolling.roll(5)
     assert rolling.replaced == played.deleted == ["tm-3", "tm-2", "tm-1", "tm-0"]
     assert rolling.changed
+
+
+def test_a_stopped_node_waits_again_with_the_newest_template(played: Played) -> None:
+    played.stopped = {"tm-3"}
+    played.nodes["tm-3"]["answers"] = False
+    rolling = roller(played)
+    rolling.may_halt = ["tm-2", "tm-1", "tm-0"]
+    rolling.roll(5)
+    assert rolling.replaced == ["tm-3", "tm-2", "tm-1", "tm-0"]
+    assert not played.nodes["tm-3"]["answers"]
+
+
+def test_a_stopped_node_is_not_recovered(played: Played) -> None:
+    played.stopped = {"tm-3"}
+    with pytest.raises(RecoverError, match=r"start it first \(make start\)"):
+        needed(played.report(None), "tm-3")
 
 
 def test_no_eviction_is_allowed_meanwhile(played: Played) -> None:
