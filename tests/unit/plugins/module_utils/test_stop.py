@@ -25,7 +25,7 @@ NODES = ["tm-0", "tm-1", "tm-2", "tm-3"]
 
 
 class Played:
-    """Pods follow their StatefulSet and the ConfigMap tm-stopped, as controller, kubelet and init container see to it."""
+    """Pods follow their StatefulSet and the ConfigMap tm-stopped, to which controller, kubelet and script see."""
 
     def __init__(self) -> None:
         raw = copy.deepcopy(RECORDED)
@@ -99,7 +99,8 @@ class Played:
 
     def get(self, _doing: str, kind: str, _namespace: str, name: str) -> Json | None:
         assert (kind, name) == ("StatefulSet", "tm")
-        return copy.deepcopy(self.workload)
+        workload: Json = copy.deepcopy(self.workload)
+        return workload
 
     def merge(self, _doing: str, kind: str, _namespace: str, name: str, patch: Json) -> None:
         self.calls.append(f"{kind} {name}")
