@@ -184,7 +184,12 @@ class Switch:
     @staticmethod
     def _take_away(workload: Json) -> Json | None:
         replicas = int(workload["spec"].get("replicas", 1))
-        return _size(0, str(replicas)) if replicas else None
+        if not replicas:
+            return None
+        patch = _size(0, str(replicas))
+        # Whatever becomes of the volumes of nodes that leave: these do not leave.
+        patch["spec"]["persistentVolumeClaimRetentionPolicy"] = {"whenScaled": "Retain"}
+        return patch
 
     def _hold(self, doing: str, name: str, deadline: float) -> Json:
         """Until its pod is one that waits; whoever comes up all the same has not read the newest entry yet."""

@@ -246,6 +246,7 @@ def test_the_network_stops_and_remembers_its_size(played: Played) -> None:
     assert network["reasons"] == ["the network is stopped by make stop: no node runs"]
     assert network["next"] == ["make start starts it"]
     assert [node["stopped"] for node in network["nodes"]] == [True] * 4
+    assert played.workload["spec"]["persistentVolumeClaimRetentionPolicy"]["whenScaled"] == "Retain"
     assert not stop(played).changed
 
 
