@@ -35,8 +35,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _raw:
   description:
-    - One dictionary for each name, with C(server), C(tls_server_name), C(certificate_authority_data) and
-      C(client_certificate_sha256) (of the Base64 text). All are empty where the context is missing or incomplete.
+    - One dictionary for each name, with C(server), C(servers) (all of them, where a cluster that we made has several),
+      C(tls_server_name), C(certificate_authority_data) and C(client_certificate_sha256) (of the Base64 text). All are
+      empty where the context is missing or incomplete.
   type: list
   elements: dict
 """
@@ -51,7 +52,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._kubeconfig imp
 
 
 class LookupModule(LookupBase):
-    def run(self, terms: list[str], variables: t.Any = None, **kwargs: t.Any) -> list[dict[str, str]]:
+    def run(self, terms: list[str], variables: t.Any = None, **kwargs: t.Any) -> list[dict[str, t.Any]]:
         self.set_options(var_options=variables, direct=kwargs)
         try:
             config = load(Path(self.get_option("path")).expanduser())

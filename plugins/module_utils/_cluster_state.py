@@ -68,6 +68,9 @@ def node_summary(node: dict[str, t.Any]) -> dict[str, t.Any]:
         "version": node["status"]["nodeInfo"]["kubeletVersion"],
         "arch": node["status"]["nodeInfo"]["architecture"],
         "pod_cidr": node["spec"].get("podCIDR", ""),
+        "address": next(
+            (one["address"] for one in node["status"].get("addresses") or [] if one["type"] == "InternalIP"), ""
+        ),
     }
 
 

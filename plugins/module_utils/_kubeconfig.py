@@ -40,15 +40,20 @@ class Credentials:
     certificate_authority_data: str
     client_certificate_data: str
     client_key_data: str = dataclasses.field(repr=False)
+    #: All servers of the cluster where there are several, of which ``server`` is one.
+    servers: tuple[str, ...] = ()
 
     def entries(self, name: str) -> dict[str, Config]:
         mark = {"extensions": [{"name": EXTENSION, "extension": {"cluster": name}}]}
-        cluster = {"certificate-authority-data": self.certificate_authority_data, "server": self.server}
+        cluster: Config = {"certificate-authority-data": self.certificate_authority_data, "server": self.server, **mark}
         if self.tls_server_name:
             cluster["tls-server-name"] = self.tls_server_name
+        if self.servers:
+            extension = {"cluster": name, "servers": list(self.servers)}
+            cluster["extensions"] = [{"name": EXTENSION, "extension": extension}]
         user = {"client-certificate-data": self.client_certificate_data, "client-key-data": self.client_key_data}
         return {
-            "clusters": {"name": name, "cluster": {**cluster, **mark}},
+            "clusters": {"name": name, "cluster": cluster},
             "users": {"name": name, "user": {**user, **mark}},
             "contexts": {"name": name, "context": {"cluster": name, "user": name, **mark}},
         }
@@ -89,6 +94,23 @@ def remove(config: Config, name: str) -> Config:
     if "contexts" in removed and result.get("current-context") == name:
         # It would point to nothing, and every kubectl without --context would fail on it.
         result["current-context"] = ""
+    return result
+
+
+def servers_of(config: Config, name: str) -> list[str]:
+    """The server that our context leads to, and behind it the others of that cluster, if there are several."""
+    cluster = _named(config, "clusters", name)
+    for extension in cluster.get("extensions") or []:
+        if extension.get("name") == EXTENSION:
+            others = (extension.get("extension") or {}).get("servers") or []
+            return [str(cluster["server"]), *(str(one) for one in others if one != cluster["server"])] if others else []
+    return []
+
+
+def lead_to(config: Config, name: str, server: str) -> Config:
+    """The file with our context leading to another server of the same cluster."""
+    result = copy.deepcopy(config)
+    _named(result, "clusters", name)["server"] = server
     return result
 
 
@@ -216,7 +238,7 @@ def _take(path: Path, lock: Path) -> int | None:
     return None
 
 
-def summary(config: Config, name: str) -> dict[str, str]:
+def summary(config: Config, name: str) -> dict[str, t.Any]:
     """What a context leads to, without secrets; empty where it leads nowhere."""
     context = _named(config, "contexts", name)
     cluster = _named(config, "clusters", str(context.get("cluster", "")))
@@ -224,6 +246,7 @@ def summary(config: Config, name: str) -> dict[str, str]:
     certificate = str(user.get("client-certificate-data") or "")
     return {
         "server": str(cluster.get("server") or ""),
+        "servers": sorted(servers_of(config, str(context.get("cluster", "")))),
         "tls_server_name": str(cluster.get("tls-server-name") or ""),
         "certificate_authority_data": str(cluster.get("certificate-authority-data") or ""),
         "client_certificate_sha256": hashlib.sha256(certificate.encode()).hexdigest() if certificate else "",

@@ -35,12 +35,13 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_record
 #: Programs of the machine's packages that the roles need, or would like to have.
 PROGRAMS = ("conntrack", "ethtool", "haproxy", "iptables", "mount", "nsenter", "python3", "runc", "socat")
 ADMIN = "/etc/kubernetes/admin.conf"
+API_SERVER = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 #: Where kubeadm leaves what a cluster is made of.
 CLUSTER_FILES = (
     ADMIN,
     "/etc/kubernetes/kubelet.conf",
     "/etc/kubernetes/pki/ca.crt",
-    "/etc/kubernetes/manifests/kube-apiserver.yaml",
+    API_SERVER,
     "/var/lib/etcd/member",
 )
 #: Our own marks: the first is set before kubeadm touches anything, the second replaces it at the end.
@@ -155,12 +156,14 @@ class Machine:
         found: dict[str, t.Any] = {
             "state": state,
             "cluster": mark.strip(),
+            "control_plane": self.exists(API_SERVER),
             "leftovers": [name for name in CLUSTER_FILES if self.exists(name)],
             "ca": base64.b64encode(self.read("/etc/kubernetes/pki/ca.crt").encode()).decode(),
             "admin_sha256": admin_certificate_sha256(self.read(ADMIN)),
             "api": silent("not made yet"),
         }
-        if state == "done":
+        # Any control plane can be asked; a node has no administrator.
+        if state == "done" and self.exists(ADMIN):
             found["api"] = look(lambda: self.get or api_client(self.read(ADMIN)))
         return found
 

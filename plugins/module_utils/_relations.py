@@ -204,6 +204,15 @@ def room_for_machines(machines_count: int, machines_subnet: str) -> list[str]:
     ]
 
 
+def machines_for_control_planes(mintnet_control_planes: int, mintnet_machines: int) -> list[str]:
+    if mintnet_control_planes <= mintnet_machines:
+        return []
+    return [
+        f"mintnet_control_planes is {mintnet_control_planes} and mintnet_machines is {mintnet_machines}: each of them "
+        "needs a machine of its own"
+    ]
+
+
 def subnets_apart(machines_subnet: str, cni_pod_subnet: str, kubeadm_service_subnet: str) -> list[str]:
     subnets = {
         "machines_subnet": machines_subnet,
@@ -231,6 +240,7 @@ def mirror_that_is_named(artifacts_source: str, artifacts_mirror_url: str, artif
 # Each is asked when all of its parameters, which are names of variables, have values without a fault of their own.
 RELATIONS: tuple[Callable[..., list[str]], ...] = (
     few_enough_validators,
+    machines_for_control_planes,
     sound_powers,
     sound_keys,
     sound_genesis_sources,

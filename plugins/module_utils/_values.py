@@ -189,6 +189,8 @@ def key_type(value: str) -> str | None:
 
 
 MOST_MACHINES = 1000
+# etcd's advice: each further member makes every write slower.
+MOST_CONTROL_PLANES = 7
 # What kubeadm takes: each machine gets a /24, and services have at most twenty bits.
 POD_SUBNET = subnet(8, 24, "since each machine has a /24 of it for its pods")
 SERVICE_SUBNET = subnet(12, 28, "which is what Kubernetes takes for services")
@@ -203,6 +205,7 @@ CHECKS: dict[str, Check] = {
     "mintnet_dashboard_port": between(1, 65535),
     "mintnet_dashboard_seconds": at_least(0, LONGEST),
     "mintnet_machines": at_least(1, MOST_MACHINES),
+    "mintnet_control_planes": at_least(1, MOST_CONTROL_PLANES),
     "cometbft_network": network_name,
     "cometbft_chain_id": chain_id,
     "cometbft_version": version,
@@ -249,6 +252,7 @@ CHECKS: dict[str, Check] = {
     "artifacts_mirror_sha256": or_empty(sha256),
     "machines_cluster": cluster_name,
     "machines_count": at_least(1, MOST_MACHINES),
+    "machines_control_planes": at_least(1, MOST_CONTROL_PLANES),
     "machines_subnet": subnet(8, 28, "so that there is room for machines"),
     "machines_home": folder,
     "machines_timeout": at_least(1, LONGEST),

@@ -36,6 +36,13 @@ options:
   server:
     description: URL of the API server.
     type: str
+  servers:
+    description:
+      - URLs of all its API servers, where there are several. M(mintnet.kubernetes.kubeconfig_failover) takes one of
+        them when O(server) does not answer.
+    type: list
+    elements: str
+    default: []
   tls_server_name:
     description: The name in the server's certificate, where it differs from the one in O(server).
     type: str
@@ -110,6 +117,7 @@ SPEC: dict[str, t.Any] = {
         "name": {"type": "str", "required": True},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "server": {"type": "str"},
+        "servers": {"type": "list", "elements": "str", "default": []},
         "tls_server_name": {"type": "str", "default": ""},
         "certificate_authority_data": {"type": "str"},
         "client_certificate_data": {"type": "str"},
@@ -145,7 +153,9 @@ def _apply(params: dict[str, t.Any], path: Path, write: bool = False) -> dict[st
         after = _kubeconfig.remove(before, name)
     else:
         credentials = _kubeconfig.Credentials(
-            tls_server_name=params["tls_server_name"], **{key: params[key] for key in CREDENTIALS}
+            tls_server_name=params["tls_server_name"],
+            servers=tuple(params["servers"]),
+            **{key: params[key] for key in CREDENTIALS},
         )
         after = _kubeconfig.merge(before, name, credentials, str(path))
     if after == before:

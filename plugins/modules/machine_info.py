@@ -129,6 +129,9 @@ kubernetes:
     cluster:
       description: Name of the cluster that we made or began here.
       type: str
+    control_plane:
+      description: Whether an API server runs here, or is to.
+      type: bool
     leftovers:
       description: Files of a cluster that are there.
       type: list
@@ -141,10 +144,10 @@ kubernetes:
       type: str
     api:
       description:
-        - What the API server of this machine says. C(answers) once it is ready, else the C(reason); C(nodes) with
-          C(name), C(ready), C(reason), C(pressures), C(version), C(arch) and C(pod_cidr); C(deployments) by
-          C(NAMESPACE/NAME) with C(wanted), C(available) and C(inputs); the default C(storage_class); C(unsettled), in
-          words what is still to come up.
+        - What the API server of this machine says, where it has one. C(answers) once it is ready, else the C(reason);
+          C(nodes) with C(name), C(ready), C(reason), C(pressures), C(version), C(arch), C(address) and C(pod_cidr);
+          C(deployments) by C(NAMESPACE/NAME) with C(wanted), C(available) and C(inputs); the default C(storage_class);
+          C(unsettled), in words what is still to come up.
       type: dict
 """
 

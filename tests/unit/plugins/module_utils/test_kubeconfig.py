@@ -18,6 +18,7 @@ def test_the_key_is_not_in_a_repr() -> None:
 def test_summary_of_what_was_merged() -> None:
     assert summary(merge({}, "mintnet", CREDENTIALS), "mintnet") == {
         "server": "https://192.0.2.1:6443",
+        "servers": [],
         "tls_server_name": "api.internal",
         "certificate_authority_data": "Y2E=",
         "client_certificate_sha256": hashlib.sha256(b"Y2VydA==").hexdigest(),
@@ -28,4 +29,4 @@ def test_summary_follows_the_context_and_not_the_names() -> None:
     config = merge({}, "mintnet", CREDENTIALS)
     config["contexts"][0]["context"]["user"] = "somebody"
     assert summary(config, "mintnet")["client_certificate_sha256"] == ""
-    assert set(summary(config, "other").values()) == {""}
+    assert not any(summary(config, "other").values())

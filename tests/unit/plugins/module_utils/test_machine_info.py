@@ -136,6 +136,10 @@ def test_a_live_cluster(tmp_path: Path) -> None:
         "status": {
             "conditions": [{"type": "Ready", "status": "True"}],
             "nodeInfo": {"kubeletVersion": "v1.36.3", "architecture": "arm64"},
+            "addresses": [
+                {"type": "Hostname", "address": "mintnet-1"},
+                {"type": "InternalIP", "address": "192.0.2.11"},
+            ],
         },
     }
     answers: dict[str, t.Any] = {
@@ -145,9 +149,15 @@ def test_a_live_cluster(tmp_path: Path) -> None:
         "/apis/apps/v1/namespaces/kube-system/deployments": {"items": []},
         "/apis/storage.k8s.io/v1/storageclasses": {"items": None},
     }
-    files = {"var/lib/mintnet/cluster.done": "mintnet\n", "etc/kubernetes/pki/ca.crt": "PEM"}
+    files = {
+        "var/lib/mintnet/cluster.done": "mintnet\n",
+        "etc/kubernetes/pki/ca.crt": "PEM",
+        "etc/kubernetes/admin.conf": "",
+        "etc/kubernetes/manifests/kube-apiserver.yaml": "",
+    }
     found = machine(tmp_path, files, answers.__getitem__).kubernetes()
     assert base64.b64decode(found["ca"]) == b"PEM"
+    assert found["control_plane"]
     assert found["api"] == {
         "answers": True,
         "reason": "",
@@ -160,6 +170,7 @@ def test_a_live_cluster(tmp_path: Path) -> None:
                 "version": "v1.36.3",
                 "arch": "arm64",
                 "pod_cidr": "10.244.0.0/24",
+                "address": "192.0.2.11",
             }
         ],
         "deployments": {"mintnet-storage/p": {"inputs": "h", "wanted": 1, "available": 1}},
@@ -174,7 +185,8 @@ def test_a_server_that_is_still_starting_does_not_answer(tmp_path: Path) -> None
             raise ValueError("GET /readyz: 500 Internal Server Error")
         return {"items": []}
 
-    found = machine(tmp_path, {"var/lib/mintnet/cluster.done": "mintnet\n"}, get).kubernetes()
+    files = {"var/lib/mintnet/cluster.done": "mintnet\n", "etc/kubernetes/admin.conf": ""}
+    found = machine(tmp_path, files, get).kubernetes()
     assert not found["api"]["answers"]
     assert found["api"]["unsettled"] == ["the API server does not answer: GET /readyz: 500 Internal Server Error"]
 
@@ -237,3 +249,14 @@ def test_dashboards_the_best_first() -> None:
         "/api/v1/namespaces/default/services/https:my-kong-proxy:443/proxy/",
         "/api/v1/namespaces/kubernetes-dashboard/services/kubernetes-dashboard:80/proxy/",
     ]
+
+
+def test_a_node_asks_nobody(tmp_path: Path) -> None:
+    def unasked(path: str) -> t.Any:
+        raise AssertionError(path)
+
+    files = {"var/lib/mintnet/cluster.done": "mintnet\n", "etc/kubernetes/kubelet.conf": ""}
+    found = machine(tmp_path, files, unasked).kubernetes()
+    assert found["state"] == "done"
+    assert not found["control_plane"]
+    assert not found["api"]["answers"]

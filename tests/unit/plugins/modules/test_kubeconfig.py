@@ -302,7 +302,14 @@ def test_many_at_once_lose_nothing(run: Run, foreign: Path) -> None:
             status = 1
             with contextlib.suppress(BaseException):
                 kubeconfig.run(
-                    {"path": str(foreign), "state": "present", "lock_timeout": 10, **OURS, "name": f"net{number}"},
+                    {
+                        "path": str(foreign),
+                        "state": "present",
+                        "lock_timeout": 10,
+                        "servers": [],
+                        **OURS,
+                        "name": f"net{number}",
+                    },
                     False,
                 )
                 status = 0
