@@ -1,25 +1,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A thin cover over ansible-playbook: each verb prints and runs one line. GNU make 3.81 is enough.
 .DEFAULT_GOAL := help
-.PHONY: help new create status logs diagnose forward dashboard tx transact stop start reset recover destroy destroy-cluster mirror test test-long \
-	lint unit bench collection venv ready
+.PHONY: help new create render status logs diagnose forward dashboard tx transact stop start reset recover destroy destroy-cluster mirror test \
+	test-long 	lint unit bench collection venv ready
 
 quote = '$(subst ','\'',$(1))'
 # Values in which blanks and quotes may stand travel as JSON; $(value …) keeps make from expanding dollars in them.
 text = -e $(call quote,{"$(1)": "$(subst ",\",$(subst \,\\,$(value $(2))))"})
 plain = -e $(call quote,$(1)=$($(2)))
 
-# Some systems export NAME as the machine's own, so it names a network for new alone.
+# Some systems export NAME as the machine's own, so it names a network for new alone; so does OUT a folder for render.
 playbook = .venv/bin/ansible-playbook playbooks/$(subst -,_,$@).yml$(options)
 options = $(if $(INVENTORY), -i $(call quote,$(INVENTORY)))$(if $(NETWORK), -e $(call quote,@$(NETWORK)))$(if \
 	$(PROVIDER), $(call plain,mintnet_provider,PROVIDER))$(if $(CONFIRM), $(call plain,mintnet_confirm,CONFIRM))$(if \
-	$(and $(NAME),$(filter new,$@)), $(call plain,cometbft_network,NAME))$(if $(NODE), $(call plain,cometbft_node,NODE))$(if $(CONTAINER), $(call plain,cometbft_container,CONTAINER))$(if \
+	$(and $(NAME),$(filter new,$@)), $(call plain,cometbft_network,NAME))$(if \
+	$(and $(OUT),$(filter render,$@)), $(call text,cometbft_render_path,OUT))$(if $(NODE), $(call plain,cometbft_node,NODE))$(if $(CONTAINER), $(call plain,cometbft_container,CONTAINER))$(if \
 	$(WATCH), $(call plain,cometbft_watch,WATCH))$(if $(QUERY), $(call text,cometbft_query,QUERY))$(if \
 	$(TX), $(call text,$(if $(filter transact,$@),cometbft_transact_tx,cometbft_tx),TX))$(if $(ARGS), $(ARGS))
 
 new: ready  ## a network file for your own application  NAME=myapp
 	$(playbook)
 create: ready  ## from nothing, machines or a cluster to a network that makes blocks
+	$(playbook)
+render: ready  ## what create would apply, as files            OUT=manifests
 	$(playbook)
 status: ready  ## one table and a verdict                      QUERY='nodes[].height' or WATCH=yes
 	$(playbook)

@@ -11,6 +11,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils import _key_sou
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError
 from ansible_collections.mintnet.kubernetes.plugins.modules import cometbft_keys
 from ansible_collections.mintnet.kubernetes.plugins.plugin_utils._in_process import InProcess
+from ansible_collections.mintnet.kubernetes.plugins.plugin_utils._vault import RunVault
 
 
 class ActionModule(InProcess):
@@ -27,6 +28,9 @@ class ActionModule(InProcess):
         finally:
             # What the files hold goes no further: callbacks are shown the task's arguments.
             self._task.args = asked
+
+    def work(self, args: dict[str, Any]) -> dict[str, Any]:
+        return cometbft_keys.run(args, self._task.check_mode, RunVault(self._loader))
 
     def _with_texts(self, args: dict[str, Any]) -> dict[str, Any]:
         """The arguments with what the files of the controller hold instead of their paths."""

@@ -39,6 +39,7 @@ class ActionModule(ActionBase):
                 "kubeconfig": {"type": "path", "required": True},
                 "context": {"type": "str", "default": ""},
                 "machines": {"type": "list", "elements": "str", "default": []},
+                "required": {"type": "bool", "default": True},
             },
         )[1]
 
@@ -58,6 +59,7 @@ class ActionModule(ActionBase):
                     root=os.geteuid() == 0,
                     minikube=shutil.which("minikube") is not None,
                     driver=_minikube_drivers.at_hand,
+                    required=args["required"],
                 )
             )
         except MintnetError as exc:

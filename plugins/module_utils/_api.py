@@ -98,6 +98,18 @@ def _foresee(doing: str, method: str, path: str, query: Mapping[str, str], body:
     return Answer(json.dumps(found).encode(), datetime.now(UTC))
 
 
+class Objects(t.Protocol):
+    """What keeps single objects: the API of a cluster, or a file of manifests in its place."""
+
+    def get(self, doing: str, kind: str, namespace: str | None = None, name: str | None = None) -> Json | None: ...
+
+    def create(self, doing: str, definition: Json) -> Json: ...
+
+    def merge(self, doing: str, kind: str, namespace: str, name: str, patch: Json) -> Json: ...
+
+    def delete(self, doing: str, kind: str, namespace: str, name: str) -> None: ...
+
+
 class Api:
     """Sends requests as the user of one context. Safe to use from several threads."""
 
@@ -224,6 +236,9 @@ class Api:
         """Change what the patch names. With a resourceVersion in it another's write meanwhile is a Conflict."""
         path = KINDS[kind].path(namespace, name)
         return self.request(doing, "PATCH", path, {"fieldManager": MANAGER}, patch, MERGE).json()
+
+    def delete(self, doing: str, kind: str, namespace: str, name: str) -> None:
+        self.request(doing, "DELETE", KINDS[kind].path(namespace, name))
 
     def apply(self, doing: str, definition: Json, *, dry_run: bool = False) -> Json:
         """Server-side apply of one object: our fields become what the definition says, all others stay."""

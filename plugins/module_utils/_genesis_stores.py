@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _files
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, Api
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Objects
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_parts import (
@@ -48,7 +48,7 @@ class File:
 
 
 class ConfigMap:
-    def __init__(self, api: Api, namespace: str, name: str, labels: Mapping[str, str]) -> None:
+    def __init__(self, api: Objects, namespace: str, name: str, labels: Mapping[str, str]) -> None:
         self._api = api
         self._namespace = namespace
         self._name = name
@@ -112,7 +112,7 @@ class ConfigMap:
     def _remove(self, name: str) -> None:
         doing = f"removing ConfigMap {self._namespace}/{name}, a part of a genesis that came too late"
         try:
-            self._api.request(doing, "DELETE", KINDS["ConfigMap"].path(self._namespace, name))
+            self._api.delete(doing, "ConfigMap", self._namespace, name)
         except ClusterError as error:
             if error.status != 404:
                 raise

@@ -54,5 +54,8 @@ def place_of(params: dict[str, t.Any], labels: dict[str, str] | None = None) -> 
         return Directory(Path(params["directory"]))
     if params["namespace"] is None:
         return Nowhere()
-    name = params["secret"] or f"{params['group']}-keys"
-    return Secret(connect(params), params["namespace"], name, labels or {})
+    return Secret(connect(params), params["namespace"], secret_of(params), labels or {})
+
+
+def secret_of(params: dict[str, t.Any]) -> str:
+    return str(params["secret"] or f"{params['group']}-keys")

@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api, Json
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Json, Objects
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError, MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_ensure import DOING, Entry
@@ -53,7 +53,7 @@ def _size(value: str) -> int:
 class Chain:
     """The values of one Secret and of those that follow it."""
 
-    def __init__(self, api: Api, namespace: str, name: str, labels: Mapping[str, str]) -> None:
+    def __init__(self, api: Objects, namespace: str, name: str, labels: Mapping[str, str]) -> None:
         self._api = api
         self._namespace = namespace
         self._name = name
@@ -170,7 +170,7 @@ class Secret:
     """Data keys NODE.priv_validator_key.json and NODE.node_key.json. Backups are in Secrets of their own, so that no
     pod that is given its keys gets old ones, too."""
 
-    def __init__(self, api: Api, namespace: str, name: str, labels: Mapping[str, str]) -> None:
+    def __init__(self, api: Objects, namespace: str, name: str, labels: Mapping[str, str]) -> None:
         self._keys = Chain(api, namespace, name, labels)
         self._backups = Chain(api, namespace, f"{name}-replaced", labels)
 
@@ -235,7 +235,7 @@ def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def read_secret(api: Api, namespace: str, name: str) -> dict[str, t.Any] | None:
+def read_secret(api: Objects, namespace: str, name: str) -> dict[str, t.Any] | None:
     """The values of somebody's Secret as text or, where they are none, None; None where there is no such Secret."""
     found = api.get(f"reading Secret {namespace}/{name}", "Secret", namespace, name)
     return None if found is None else {key: _text(value) for key, value in (found.get("data") or {}).items()}

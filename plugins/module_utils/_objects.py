@@ -43,7 +43,7 @@ def apply(api: Api, definitions: Sequence[Json], optional: Collection[str], *, d
 
     Objects of the ``optional`` kinds are left out where the user may not make them.
     """
-    _check(definitions)
+    check(definitions)
     doing = "reading what is there"
     there = api.side_by_side(
         {
@@ -55,7 +55,7 @@ def apply(api: Api, definitions: Sequence[Json], optional: Collection[str], *, d
     )
     outcome = Applied()
     missing = _missing_namespaces(api, definitions) if dry_run else set()
-    for wave in _waves(definitions):
+    for wave in filter(None, in_waves(definitions)):
         # The server cannot say what would become of an object in a namespace that it does not have.
         planned = [item for item in wave if item["metadata"].get("namespace") in missing]
         calls = {
@@ -88,21 +88,21 @@ def _note(
             raise before
         if before is None:
             outcome.created.append(name)
-        elif _visible(before) != _visible(after):
+        elif visible(before) != visible(after):
             outcome.updated.append(name)
             if _template(before) != _template(after):
                 outcome.restarts.append(item["metadata"]["name"])
         else:
             continue
-        outcome.before[name] = {} if before is None else _visible(before)
-        outcome.after[name] = _visible(after)
+        outcome.before[name] = {} if before is None else visible(before)
+        outcome.after[name] = visible(after)
     if len(faults) == 1:
         raise faults[0]
     if faults:
         raise FaultsError("applying objects", map(str, faults))
 
 
-def _check(definitions: Sequence[Json]) -> None:
+def check(definitions: Sequence[Json]) -> None:
     faults = []
     for number, item in enumerate(definitions, 1):
         kind, name = item.get("kind"), (item.get("metadata") or {}).get("name")
@@ -124,11 +124,11 @@ def _missing_namespaces(api: Api, definitions: Sequence[Json]) -> set[str | None
     return {name for name, answer in found.items() if answer is None}
 
 
-def _waves(definitions: Sequence[Json]) -> list[list[Json]]:
+def in_waves(definitions: Sequence[Json]) -> list[list[Json]]:
+    """What is applied at once: namespaces, what pods are held to, what they need, and what makes them."""
     early, late = [kind for wave in _FIRST for kind in wave], [kind for wave in _LAST for kind in wave]
     middle = tuple(kind for kind in KINDS if kind not in early and kind not in late)
-    waves = [[item for item in definitions if item["kind"] in kinds] for kinds in (*_FIRST, middle, *_LAST)]
-    return [wave for wave in waves if wave]
+    return [[item for item in definitions if item["kind"] in kinds] for kinds in (*_FIRST, middle, *_LAST)]
 
 
 def _key(item: Json) -> Key:
@@ -139,7 +139,7 @@ def _doing(item: Json) -> str:
     return f"applying {item['kind']} {item['metadata']['name']}"
 
 
-def _visible(item: Json) -> Json:
+def visible(item: Json) -> Json:
     """The object without what the server and its controllers write."""
     shown = {key: value for key, value in item.items() if key != "status"}
     shown["metadata"] = {key: value for key, value in item["metadata"].items() if key not in _WRITTEN_BY_SERVER}

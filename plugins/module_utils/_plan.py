@@ -49,6 +49,8 @@ class Situation:
     minikube: bool
     #: The driver of minikube that works here, or nothing; only asked for where it matters, since that may take seconds.
     driver: Callable[[], str]
+    #: Whether there has to be one in the end.
+    required: bool = True
 
     @property
     def has_machines(self) -> bool:
@@ -119,6 +121,8 @@ def decide(now: Situation) -> Plan:
         return _recorded(now, now.record)
     if now.provider == "existing" or (now.provider == "auto" and now.context):
         return _existing(now)
+    if not now.required:
+        return _plan(now, provider="", local=False, reason="no cluster is there", minutes="", context="", exists=False)
     if now.provider == "minikube":
         return _minikube(now, "minikube was asked for")
     if now.provider == "auto" and not now.machines and (now.minikube or not now.has_machines):

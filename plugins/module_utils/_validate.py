@@ -29,7 +29,16 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._values import 
 Spec = Mapping[str, t.Any]
 
 # Facts and variables of machines that our own plays set; they may outlive a run in a cache of facts.
-OWN = frozenset({"mintnet_plan", "mintnet_artifacts", "mintnet_artifacts_shared", "mintnet_machine", "kubeadm_access"})
+OWN = frozenset(
+    {
+        "mintnet_plan",
+        "mintnet_cluster_required",
+        "mintnet_artifacts",
+        "mintnet_artifacts_shared",
+        "mintnet_machine",
+        "kubeadm_access",
+    }
+)
 
 # The collection installs one version of these, their default.
 PINNED = frozenset({"kubeadm_version"})

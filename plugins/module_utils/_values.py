@@ -244,6 +244,7 @@ CHECKS: dict[str, Check] = {
     "cometbft_transact_count": between(1, 10_000),
     "cometbft_transact_rate": between(1, 50),
     "cometbft_kubeconfig": or_empty(file),
+    "cometbft_render_path": or_empty(current_folder),
     "cometbft_query": query,
     "artifacts_cache_dir": folder,
     "artifacts_jobs": at_least(0),

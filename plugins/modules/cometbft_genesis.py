@@ -47,6 +47,10 @@ options:
       - Path of the file. Its directory must exist.
       - With it the module works on the host, else on the controller; O(src) and O(app_state_src) are read there.
     type: path
+  manifests:
+    description:
+      - Folder in which the ConfigMaps are a file, as M(mintnet.kubernetes.manifests) writes it, in place of a cluster.
+    type: path
   src:
     description:
       - A genesis that exists, as the path of a file, or as a URL together with O(sha256).
@@ -303,7 +307,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _cluster
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api, Objects
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import compose
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis import Request, request, waits
@@ -312,6 +316,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_job im
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_settle import Store, settle, sha256
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_source import is_url, load, read_text
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_stores import ConfigMap, File
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._manifests import GENESIS, Manifest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import nearest
 
@@ -390,14 +395,17 @@ def _with_powers(
 def _store(params: dict[str, t.Any], api: Api | None) -> ConfigMap | File | None:
     if params["path"] is not None:
         return File(Path(params["path"]))
-    if api is not None:
+    place: Objects | None = api
+    if params["manifests"] is not None:
+        place = Manifest(Path(params["manifests"]), GENESIS, params["namespace"])
+    if place is not None:
         name = params["config_map"] or f"{params['group']}-config"
-        return ConfigMap(api, params["namespace"], name, params["labels"])
+        return ConfigMap(place, params["namespace"], name, params["labels"])
     return None
 
 
 def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    within = params["namespace"] is not None
+    within = params["namespace"] is not None and params["manifests"] is None
     api = Api(_cluster.connect(params["kubeconfig"], params["context"])) if within else None
     store = _store(params, api)
     maker = Maker(api, params["job"]) if api and params["job"] else None
@@ -455,6 +463,7 @@ SPEC: dict[str, t.Any] = {
         "group": {"type": "str", "default": "tm"},
         "labels": {"type": "dict", "default": {}},
         "path": {"type": "path"},
+        "manifests": {"type": "path"},
         "src": {"type": "str"},
         "sha256": {"type": "str"},
         "job": {"type": "dict"},
@@ -473,8 +482,14 @@ SPEC: dict[str, t.Any] = {
         "app_state_src": {"type": "path"},
         "app_state_patch": {"type": "dict", "default": {}},
     },
-    "mutually_exclusive": [("namespace", "path"), ("src", "job"), ("path", "job")],
-    "required_by": {"job": ["namespace"]},
+    "mutually_exclusive": [
+        ("namespace", "path"),
+        ("manifests", "path"),
+        ("src", "job"),
+        ("path", "job"),
+        ("manifests", "job"),
+    ],
+    "required_by": {"job": ["namespace"], "manifests": ["namespace"]},
 }
 
 

@@ -26,6 +26,17 @@ extends_documentation_fragment:
   - mintnet.kubernetes.cluster
   - mintnet.kubernetes.keys
 options:
+  manifests:
+    description:
+      - Folder in which the Secrets are a file, as M(mintnet.kubernetes.manifests) writes it, in place of a cluster.
+      - The keys that the file has are kept as those of a cluster are.
+    type: path
+  encrypt:
+    description:
+      - Whether a key is added to the file of O(manifests) only with the whole file encrypted with Ansible Vault, which
+        needs a password.
+    type: bool
+    default: false
   labels:
     description: Labels of the Secrets, set when they are made.
     type: dict
@@ -339,11 +350,13 @@ secrets:
 
 import functools
 import typing as t
+from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _key_request, _key_sources
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_ensure import NodeKeys, Outcome, ensure
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_ensure import NodeKeys, Outcome, Place, ensure
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_secret import Secret, read_secret
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._manifests import SECRETS, Manifest, Vault
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
 
 
@@ -381,9 +394,16 @@ def _difference(outcome: Outcome, check_mode: bool) -> dict[str, str]:
     return {"before": _lines(outcome.before), "after": after}
 
 
-def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+def _place(params: dict[str, t.Any], vault: Vault | None) -> Place:
+    if params["manifests"] is None:
+        return _key_request.place_of(params, params["labels"])
+    file = Manifest(Path(params["manifests"]), SECRETS, params["namespace"], vault=vault, sealed=params["encrypt"])
+    return Secret(file, params["namespace"], _key_request.secret_of(params), params["labels"])
+
+
+def run(params: dict[str, t.Any], check_mode: bool, vault: Vault | None = None) -> dict[str, t.Any]:
     asked = _asked(params)
-    place = _key_request.place_of(params, params["labels"])
+    place = _place(params, vault)
     outcome = ensure(place, asked.wanted, dry_run=check_mode)
     names = asked.wanted.names
     validators = len(names) if params["validators"] is None else params["validators"]
@@ -422,10 +442,13 @@ SPEC: dict[str, t.Any] = {
     "argument_spec": {
         **_key_request.ARGUMENT_SPEC,
         **_key_sources.SPEC,
+        "manifests": {"type": "path"},
+        "encrypt": {"type": "bool", "default": False},
         "labels": {"type": "dict", "default": {}},
         "validators": {"type": "int"},
     },
-    "mutually_exclusive": [("namespace", "directory"), ("count", "nodes")],
+    "mutually_exclusive": [("namespace", "directory"), ("manifests", "directory"), ("count", "nodes")],
+    "required_by": {"manifests": ["namespace"]},
     "required_one_of": [("count", "nodes")],
 }
 

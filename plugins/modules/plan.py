@@ -47,6 +47,12 @@ options:
     type: list
     elements: str
     default: []
+  required:
+    description:
+      - Whether there has to be a cluster in the end. Otherwise, where none exists, none is chosen, and the provider and
+        the context are empty.
+    type: bool
+    default: true
 attributes:
   check_mode:
     support: full
@@ -77,7 +83,7 @@ ansible_facts:
       type: dict
       contains:
         provider:
-          description: V(existing), V(kubeadm) or V(minikube).
+          description: V(existing), V(kubeadm) or V(minikube); empty where none is needed and none is there.
           type: str
           returned: success
           sample: kubeadm

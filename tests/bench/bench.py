@@ -27,7 +27,7 @@ import tree  # noqa: E402
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._minikube_podman import surroundings  # noqa: E402
 from surroundings import KINDS, NETWORK, User, remove  # noqa: E402
 
-PARTS = ("keys", "sources", "network", "survival", "apps", "minikube")
+PARTS = ("keys", "render", "sources", "network", "survival", "apps", "minikube")
 SIZES = (4, 16)
 ROLLS = (4, 7)
 KEYS = (4, 100, 1000)
@@ -278,6 +278,18 @@ def many_keys(user: User, clone: Path) -> None:
     playbook.unlink()
 
 
+def render(user: User, clone: Path, count: int = 100) -> None:
+    """Without a cluster; a run of Ansible that does nothing is the floor."""
+    out = user.home / "manifests"
+    options = f"-e cometbft_nodes={count} -e cometbft_render_path={out} -e cometbft_render_secrets=plain"
+    play = f".venv/bin/ansible-playbook playbooks/render.yml {options}"
+    floor = user.run(".venv/bin/ansible localhost -m ansible.builtin.debug", clone).seconds
+    show(f"manifests of {count} nodes, with new keys", user.run(play, clone).seconds, floor)
+    show("  written again", user.run(play, clone).seconds, floor)
+    size = sum(path.stat().st_size for path in out.iterdir())
+    print(f"  their size: {size // 2**10} KiB", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Prints our times, beside their floor where there is one.")
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="what is measured; everything without a name")
@@ -291,6 +303,8 @@ def main() -> None:
         print(f"{'':<58} {'ours':>10} {'floor':>10}")
         if "keys" in parts:
             many_keys(user, clone)
+        if "render" in parts:
+            render(user, clone)
         if "sources" in parts:
             sources(user, clone)
         if {"network", "survival", "apps"} & set(parts):

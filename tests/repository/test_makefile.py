@@ -27,6 +27,12 @@ def test_new_takes_a_name() -> None:
     assert line("new", "NAME=myapp") == ".venv/bin/ansible-playbook playbooks/new.yml -e 'cometbft_network=myapp'"
 
 
+def test_render_takes_a_folder() -> None:
+    said = line("render", "OUT=my manifests")
+    assert said == """.venv/bin/ansible-playbook playbooks/render.yml -e '{"cometbft_render_path": "my manifests"}'"""
+    assert "there" not in line("create", OUT="there")
+
+
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "new"])
 def test_no_other_verb_takes_the_name_of_this_machine(verb: str) -> None:
     """As WSL has it in the environment."""

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from pathlib import Path
 
 import pytest
 from ansible.errors import AnsibleError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _minikube_drivers
 
 Act = t.Callable[..., dict[str, t.Any]]
 
@@ -55,6 +57,18 @@ def test_refusal_says_what_to_do(act: Act, tmp_path: Path) -> None:
     )
     assert "-e mintnet_kubeconfig=FILE" in result["hint"]
     assert "ansible_facts" not in result
+
+
+def test_where_none_is_needed_none_is_chosen(act: Act, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither what could make one is looked for."""
+    monkeypatch.setattr(_minikube_drivers, "at_hand", lambda: pytest.fail("nobody asked for a driver"))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    plan = act("plan", arguments(tmp_path, required=False))["ansible_facts"]["mintnet_plan"]
+    assert (plan["provider"], plan["context"], plan["exists"]) == ("", "", False)
+    (tmp_path / "config").write_text("contexts: [{name: b}]")
+    plan = act("plan", arguments(tmp_path, required=False, context="b"))["ansible_facts"]["mintnet_plan"]
+    assert (plan["provider"], plan["context"], plan["exists"]) == ("existing", "b", True)
+    assert act("plan", arguments(tmp_path, required=False, context="c"))["failed"] is True
 
 
 def test_nothing_is_written(act: Act, tmp_path: Path) -> None:

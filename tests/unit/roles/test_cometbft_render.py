@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the role would apply, as files: nothing is lost on the way, and Kubernetes knows every field of it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._manifests import objects_of
+from ansible_collections.mintnet.kubernetes.plugins.modules import (
+    cometbft_config,
+    cometbft_genesis,
+    cometbft_keys,
+    manifests,
+)
+from kubernetes_validate import utils
+
+Json = dict[str, t.Any]
+ROLE = Path(__file__).resolve().parents[3] / "roles" / "cometbft"
+VERSIONS = ("1.34", "1.35", "1.36", "1.37")
+#: What cometbft_info says of a network that nobody has.
+NOTHING: Json = {
+    "namespace": {"exists": False, "made": False, "phase": None, "held_by": ""},
+    "groups": [],
+    "genesis": None,
+    "nodes": [],
+    "power": {"total": 0},
+}
+APP: Json = {
+    "cometbft_app": "container",
+    "cometbft_app_image": "example/app:1",
+    "cometbft_app_env": {"YES": "yes", "NUMBER": 1, "TOKEN": {"secret": "mine", "key": "token"}},
+    "cometbft_app_files": {"/etc/app.toml": "a = 1\n\tb = 2 \n", "/etc/empty": ""},
+    "cometbft_app_ports": {"api": 1317},
+    "cometbft_app_volumes": [{"path": "/cache", "source": {"emptyDir": {}}}],
+    "cometbft_pull_secrets": ["theirs"],
+}
+VARIANTS: dict[str, Json] = {
+    "default": {},
+    "ephemeral, several kinds of nodes": {
+        "cometbft_nodes": 6,
+        "cometbft_validators": 3,
+        "cometbft_ephemeral": True,
+        "cometbft_topology": {"kind": "sentries"},
+        "cometbft_node_config": {"tm-5": {"log_level": "debug"}},
+    },
+    "an application beside it": APP,
+    "over gRPC": {**APP, "cometbft_app_transport": "grpc"},
+    "an application that is the node": {
+        **APP,
+        "cometbft_app": "node",
+        "cometbft_app_probe": {"tcpSocket": {"port": 26657}},
+    },
+    "a storage class": {"cometbft_storage_class": "fast", "cometbft_volume_size": "10Gi"},
+}
+
+
+def arguments(module: t.Any, **given: t.Any) -> Json:
+    return {name: option.get("default") for name, option in module.SPEC["argument_spec"].items()} | given
+
+
+def trusted(value: t.Any) -> t.Any:
+    if isinstance(value, str):
+        return trust_as_template(value)
+    if isinstance(value, dict):
+        return {name: trusted(item) for name, item in value.items()}
+    return [trusted(item) for item in value] if isinstance(value, list) else value
+
+
+@functools.cache
+def known() -> Json:
+    """The role's own defaults and variables."""
+    files = [ROLE / name / "main.yml" for name in ("defaults", "vars")]
+    found = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
+    return {name: trusted(value) for variables in found for name, value in variables.items()}
+
+
+class Network:
+    """The steps of tasks/render.yml for a network that no cluster has."""
+
+    def __init__(self, folder: Path, **variables: t.Any) -> None:
+        self.folder = folder
+        self.variables: Json = {
+            **known(),
+            "ansible_search_path": [str(ROLE)],
+            "ansible_check_mode": False,
+            "_cometbft_rendered": True,
+            "cometbft_render_path": str(folder),
+            "cometbft_render_secrets": "plain",
+            "mintnet_plan": {"provider": "", "kubeconfig": "", "context": ""},
+            "__cometbft_info": {"network": NOTHING},
+            **variables,
+        }
+        # Once, since others build on them many times.
+        for name in ("_cometbft_labels", "_cometbft_changes", "_cometbft_names", "_cometbft_validators"):
+            self.variables[name] = self.value(name)
+        nodes, validators = self.variables["_cometbft_names"], self.variables["_cometbft_validators"]
+        config = arguments(cometbft_config, version="0.40.0", nodes=nodes, validators=validators)
+        config |= {"node_settings": self.value("_cometbft_node_config"), "topology": self.value("cometbft_topology")}
+        self.variables["__cometbft_config"] = cometbft_config.run(config, False)
+        place = {"namespace": "mintnet", "manifests": str(folder), "labels": self.variables["_cometbft_labels"]}
+        keys = cometbft_keys.run(arguments(cometbft_keys, **place, count=len(nodes), validators=len(validators)), False)
+        self.variables["__cometbft_keys"] = keys
+        asked = [{**item, "power": None} for item in keys["validators"]]
+        genesis = arguments(cometbft_genesis, **place, version="0.40.0", chain_id="mintnet", validators=asked)
+        self.variables["__cometbft_genesis"] = cometbft_genesis.run(genesis, False)
+        self.objects: list[Json] = self.value("_cometbft_objects")
+        made = arguments(manifests, path=str(folder), namespace="mintnet", definitions=self.objects, secrets="plain")
+        self.made = manifests.run(made, False)
+
+    def value(self, name: str) -> t.Any:
+        templar = Templar(DataLoader(), variables=self.variables)
+        return json.loads(json.dumps(templar.template(trust_as_template(f"{{{{ {name} }}}}"))))
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in self.folder.iterdir()}
+
+    @property
+    def rendered(self) -> list[Json]:
+        """All objects, as kubectl would take them."""
+        resources = yaml.safe_load((self.folder / "kustomization.yaml").read_text(encoding="utf-8"))["resources"]
+        return [item for name in resources for item in objects_of((self.folder / name).read_text(encoding="utf-8"))]
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Network:
+    return Network(tmp_path_factory.mktemp("manifests"), **VARIANTS[request.param])
+
+
+def test_everything_that_create_applies_is_there(network: Network) -> None:
+    rendered = network.rendered
+    made_before = [item for item in rendered if item["kind"] == "Secret" or item["metadata"]["name"] == "tm-config"]
+    assert [item["metadata"]["name"] for item in made_before] == ["tm-keys", "tm-config"]
+    assert sorted((item for item in rendered if item not in made_before), key=str) == sorted(network.objects, key=str)
+
+
+def test_what_a_thing_needs_comes_before_it(network: Network) -> None:
+    kinds = [item["kind"] for item in network.rendered]
+    assert kinds[:2] == ["Namespace", "Secret"]
+    assert kinds[-1] == "StatefulSet"
+    assert kinds.index("NetworkPolicy") < kinds.index("Service")
+    # What pods mount or are told of by name.
+    (workload,) = [item for item in network.rendered if item["kind"] == "StatefulSet"]
+    names = {item["metadata"]["name"] for item in network.rendered if item["kind"] in ("ConfigMap", "Secret")}
+    for volume in workload["spec"]["template"]["spec"]["volumes"]:
+        sources = [volume, *(volume.get("projected") or {}).get("sources", [])]
+        for source in sources:
+            for found in (source.get("configMap"), source.get("secret")):
+                assert found is None or found.get("optional") or (found.get("name") in names)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_kubernetes_knows_every_field(network: Network, version: str) -> None:
+    for item in network.rendered:
+        assert kubernetes_validate.validate(item, version, strict=True) == version
+
+
+@pytest.fixture(scope="module", autouse=True)
+def schemas_are_read_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utils, "schema_contents", functools.cache(utils.schema_contents))
+        yield
+
+
+def test_the_schema_would_tell() -> None:
+    with pytest.raises(utils.ValidationError):
+        wrong = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "datum": {}}
+        kubernetes_validate.validate(wrong, "1.37", strict=True)
+
+
+def test_twice_is_byte_for_byte_the_same(tmp_path: Path) -> None:
+    before = Network(tmp_path, **APP).files
+    again = Network(tmp_path, **APP)
+    assert again.made["changed"] is False
+    assert again.files == before
+    assert again.variables["__cometbft_keys"]["changed"] is False
+    assert again.variables["__cometbft_genesis"]["changed"] is False
+
+
+def test_what_is_not_needed_any_more_goes(tmp_path: Path) -> None:
+    Network(tmp_path, **APP)
+    theirs = {**NOTHING, "namespace": {**NOTHING["namespace"], "exists": True}}
+    after = Network(tmp_path, **APP, __cometbft_info={"network": theirs})
+    assert after.made["removed"] == ["00-namespace.yaml"]
+    assert "ResourceQuota" not in [item["kind"] for item in after.rendered]
+
+
+def test_scripts_and_settings_can_be_read(network: Network) -> None:
+    text = (network.folder / "40-nodes.yaml").read_text(encoding="utf-8")
+    assert "  tm-gen-validator.sh: |\n    #!/bin/sh\n" in text
+    assert "  config.toml: |\n" in text
+
+
+def test_no_key_is_in_a_result(network: Network) -> None:
+    (secret,) = objects_of((network.folder / "10-secrets.yaml").read_text(encoding="utf-8"))
+    told = json.dumps([network.made, network.variables["__cometbft_keys"], network.variables["__cometbft_genesis"]])
+    assert not [name for name, value in secret["data"].items() if value in told]
