@@ -2,7 +2,7 @@
 # A thin cover over ansible-playbook: each verb prints and runs one line. GNU make 3.81 is enough.
 .DEFAULT_GOAL := help
 .PHONY: help new create render status logs diagnose forward dashboard tx transact stop start reset recover destroy destroy-cluster mirror test \
-	test-long 	lint unit bench collection venv ready
+	test-long lint unit bench collection venv ready
 
 quote = '$(subst ','\'',$(1))'
 # Values in which blanks and quotes may stand travel as JSON; $(value …) keeps make from expanding dollars in them.
