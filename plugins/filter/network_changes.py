@@ -28,7 +28,7 @@ options:
     description:
       - What is asked for, with the members C(network), C(chain_id), C(nodes), C(validators), C(power) and, where they
         differ from nothing, C(powers), C(genesis_time), C(initial_height), C(consensus_params), C(block_bytes),
-        C(app_state), C(ephemeral), C(volume_size), C(storage_class) and C(confirmed).
+        C(app_state), C(ephemeral), C(volume_size), C(storage_class), C(confirmed) and C(custody).
     type: dict
     required: true
 """

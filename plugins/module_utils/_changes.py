@@ -38,6 +38,8 @@ class Wanted:
     volume_size: str = ""
     storage_class: str = ""
     confirmed: bool = False
+    #: Where keys lie: secret, or pod.
+    custody: str = "secret"
 
 
 def compare(live: Json, wanted: Wanted) -> Json:
@@ -56,6 +58,12 @@ def compare(live: Json, wanted: Wanted) -> Json:
     notes += _stopped_notes(live, group)
     validators = wanted.validators
     genesis = live["genesis"]
+    if live["custody"] not in (None, wanted.custody):
+        lie = {"secret": "in the Secret tm-keys", "pod": "on the volumes of its pods"}
+        faults.append(
+            f"its keys lie {lie[live['custody']]}, cometbft_custody is {wanted.custody}: a key never moves; set "
+            f"cometbft_custody={live['custody']}, or start a new chain with reset"
+        )
     if genesis:
         # Where the application names them, there are as many as were asked for when the chain began.
         validators = len(genesis["validators"]) or (group["validators"] if group else 0) or wanted.validators

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._logs import remedy, telling
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import PUB_KEY
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._room import (
     is_for_good,
     machine_fault,
@@ -22,10 +23,11 @@ Json = dict[str, t.Any]
 
 _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 _CREATE = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"}
-INIT = "tm-gen-validator"
+#: The containers that lay a node's home out: the second one where pods make their own keys.
+INITS = ("tm-gen-validator", "tm-collect")
 #: The application's container, where it has one of its own. When it ends, the node ends with it.
 APP = "app"
-#: How it ends when a validator that had started has no signing state.
+#: How one ends when a validator that had started has no signing state, or not the key that the genesis says.
 STATE_LOST = 3
 # A registry that is away for a while says one of these; the pull is tried again and may succeed.
 _PASSING = re.compile(
@@ -150,10 +152,10 @@ def initialized(pod: Json) -> bool:
 
 
 def state_lost(pod: Json) -> bool:
-    """Whether the init container refuses a validator whose volume has no signing state."""
+    """Whether an init container refuses a validator whose volume was lost."""
     for container in (pod.get("status") or {}).get("initContainerStatuses") or []:
         for state in (container.get("state") or {}, container.get("lastState") or {}):
-            if container["name"] == INIT and (state.get("terminated") or {}).get("exitCode") == STATE_LOST:
+            if container["name"] in INITS and (state.get("terminated") or {}).get("exitCode") == STATE_LOST:
                 return True
     return False
 
@@ -212,7 +214,7 @@ def _ending(name: str, ended: Json, restarts: int, node: str, *, previous: bool)
     message = ended.get("message") or ""
     lines = telling(message)
     reason = f"{name} ended with {cause} ({restarts} restarts)" + (f": {' | '.join(lines)}" if lines else "")
-    lost = name == INIT and ended.get("exitCode") == STATE_LOST
+    lost = name in INITS and ended.get("exitCode") == STATE_LOST
     if lost:
         advice = f"bring its volume back, or, where it is lost for good: make recover NODE={node}"
     elif memory:
@@ -243,6 +245,8 @@ def _pull_trouble(container: Json, reason: str, message: str, pod: Json, around:
     begins = next((one["image"] for one in pod["spec"].get("initContainers") or []), image)
     # A program that is the node, too, has another image than the container before it.
     variable = "cometbft_app_image" if name == APP or image != begins else "cometbft_image"
+    if name == PUB_KEY:
+        variable = "cometbft_pub_key_image"
     if "ErrImagePull" not in message and reason == "ImagePullBackOff":
         # In older versions of Kubernetes the back-off does not repeat its cause.
         message = last_warning(around.events, "Pod", pod["metadata"]["name"], "Failed to pull") or message

@@ -32,6 +32,8 @@ class Chain:
     told: Mapping[str, Json]
     #: Nodes whose consensus waits for their application.
     waiting: Collection[str] = ()
+    #: Nodes that may have another key than the genesis says.
+    anew: Collection[str] = ()
 
     @property
     def pace(self) -> timedelta:
@@ -98,7 +100,7 @@ def _key_fault(name: str, node: Json, answer: NodeAnswer, chain: Chain) -> Troub
         )
     validators = (chain.genesis or {}).get("validators", [])
     ours = next((item for item in validators if item["name"] == name), None)
-    if ours and ours["address"] and answer.address != ours["address"]:
+    if ours and ours["address"] and answer.address != ours["address"] and name not in chain.anew:
         return Trouble(f"signs as {answer.address}, the genesis says {ours['address']}", advice)
     return Trouble()
 

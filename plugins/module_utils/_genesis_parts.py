@@ -22,6 +22,8 @@ Json = dict[str, t.Any]
 
 #: In the head: the genesis itself, or the names of the parts, one a line, and the whole's sum as sha256sum writes it.
 KEY, PARTS, SUM = "genesis.json", "genesis.parts", "genesis.sha256"
+#: Instead of them: what pods that make their own keys make the genesis of.
+TEMPLATE = "genesis.template"
 
 #: What Kubernetes allows as the sum of a ConfigMap's values.
 CONFIG_MAP_LIMIT = 1024 * 1024

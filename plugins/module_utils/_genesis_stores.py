@@ -15,9 +15,11 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Obj
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_parts import (
+    CONFIG_MAP_LIMIT,
     KEY,
     PARTS,
     SUM,
+    TEMPLATE,
     pack,
     part_names,
     unpack,
@@ -63,6 +65,11 @@ class ConfigMap:
         if found is None:
             return None
         head = found.get("data") or {}
+        if TEMPLATE in head:
+            raise MintnetError(
+                f"reading {self}: it has the {TEMPLATE} of a chain whose pods make their own keys; ask for that again, "
+                "or start a new chain with reset"
+            )
         if KEY not in head and PARTS not in head:
             raise MintnetError(
                 f"reading {self}: it has no key {KEY}, so it is not ours; remove it, or name another with config_map"
@@ -116,3 +123,31 @@ class ConfigMap:
         except ClusterError as error:
             if error.status != 404:
                 raise
+
+
+class TemplateMap(ConfigMap):
+    """Of a chain whose pods make their own keys: what they make the genesis of. It lies where a genesis would."""
+
+    def read(self) -> str | None:
+        found = self._get(self._name)
+        if found is None:
+            return None
+        head: dict[str, str] = found.get("data") or {}
+        if TEMPLATE not in head:
+            raise MintnetError(
+                f"reading {self}: it has no key {TEMPLATE}, so this chain was not begun with keys that pods make; ask "
+                "for the keys that it has, or start a new chain with reset"
+            )
+        return head[TEMPLATE]
+
+    def create(self, text: str) -> bool:
+        size = len(text.encode())
+        if size > CONFIG_MAP_LIMIT:
+            raise MintnetError(
+                f"writing {self}: the genesis has {size} bytes, and where pods make their own keys at most "
+                f"{CONFIG_MAP_LIMIT} can be given to them; make its app_state smaller"
+            )
+        return self._create(self._name, {}, {"data": {TEMPLATE: text}})
+
+    def names(self, text: str) -> list[str]:
+        return [self._name]

@@ -15,15 +15,29 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import APP, Trouble, app_of
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._faults import PATIENCE
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._logs import tells
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import NETWORK_LABEL, STOPPED, nodes_of
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
+    NETWORK_LABEL,
+    PUB_KEY,
+    PUB_KEY_PORT,
+    STOPPED,
+    nodes_of,
+)
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import (
     NodeAnswer,
     Observed,
+    custody_of,
     data_of,
     genesis_facts,
     parse_blocks,
 )
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._rpc import RpcError, Transport, batch, call, pod_proxy
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._rpc import (
+    TIMEOUT,
+    RpcError,
+    Transport,
+    batch,
+    call,
+    pod_proxy,
+)
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import report, troubles
 
 _FIELDS = {
@@ -65,6 +79,7 @@ def observe(api: Api, network: str, before: Observed | None = None) -> Observed:
     if before:
         seen.namespace, seen.not_verified = before.namespace, before.not_verified
         seen.config_maps, seen.services, seen.budgets = before.config_maps, before.services, before.budgets
+        seen.served = before.served
     for name, answer in answers.items():
         if isinstance(answer, Answer):
             setattr(seen, name, answer.json() if name == "namespace" else answer.json()["items"])
@@ -74,6 +89,8 @@ def observe(api: Api, network: str, before: Observed | None = None) -> Observed:
                 seen.namespace = {"metadata": {"name": network}}
         elif not (name == "namespace" and answer.status == 404):
             raise answer
+    if seen.served is None and custody_of(seen.config_maps, seen.workloads) == "pod":
+        seen.served = _served(api, seen)
     _ask_nodes(api, seen)
     if before and seen.validators is None:
         # A missed answer does not make the powers those of the genesis again.
@@ -103,6 +120,34 @@ def running(api: Api, network: str) -> list[str]:
     pods = api.list(f"reading the pods of {network}", "Pod", network, nodes_of(network))
     names = [pod["metadata"]["name"] for pod in pods if _may_answer(pod)]
     return sorted(names, key=lambda name: (len(name), name))
+
+
+def _served(api: Api, seen: Observed) -> str | None:
+    """The genesis that pods have made: all that have one have the same, so the first answer counts."""
+    names = sorted(pod["metadata"]["name"] for pod in seen.pods if _has_genesis(pod))
+    doing = f"reading the genesis that the pods of {seen.network} have made"
+    for first in (names[:1], names[1:]):
+        calls = {
+            name: partial(
+                api.request,
+                doing,
+                "GET",
+                f"{KINDS['Pod'].path(seen.network, name)}:{PUB_KEY_PORT}/proxy/genesis.json",
+                timeout=TIMEOUT,
+            )
+            for name in first
+        }
+        for answer in api.side_by_side(calls).values():
+            if isinstance(answer, Answer):
+                return answer.data.decode()
+    return None
+
+
+def _has_genesis(pod: Json) -> bool:
+    """Whether its node has one, as it has begun, and the container runs that serves it."""
+    statuses = (pod.get("status") or {}).get("initContainerStatuses") or []
+    serves = any(status["name"] == PUB_KEY and "running" in (status.get("state") or {}) for status in statuses)
+    return serves and _may_answer(pod)
 
 
 def _ask_nodes(api: Api, seen: Observed) -> None:

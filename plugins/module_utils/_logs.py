@@ -10,8 +10,8 @@ import re
 # Lines that tell the cause of a crash, the best first.
 _TELLING = (
     re.compile(
-        r"^panic:|^ERROR:|^fatal error:|^tm-gen-validator:|exec format error|CONSENSUS FAILURE|no space left on device"
-        r"|Error in validation|conflicting vote"
+        r"^panic:|^ERROR:|^fatal error:|^tm-(gen-validator|collect):|exec format error|CONSENSUS FAILURE"
+        r"|no space left on device|Error in validation|conflicting vote"
     ),
     # CometBFT's own errors, without those about peers that come and go.
     re.compile(r"^E\[(?!.*(dialing peer|Stopping peer|Reconnecting|Stopped accept routine))"),

@@ -23,6 +23,8 @@ MANAGED = ("app.kubernetes.io/managed-by", "mintnet.kubernetes")
 CONFIG, NODES, STARTED, KEYS = "tm-config", "tm-nodes", "tm-started", "tm-keys"
 #: Which single nodes are stopped on purpose, and since when: their init container waits as long as they are in it.
 STOPPED = "tm-stopped"
+#: Where pods make their own keys: the container that serves their public half, and its port.
+PUB_KEY, PUB_KEY_PORT = "pub-key", 8080
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _ORDINAL = re.compile(r"-(0|[1-9]\d*)$", re.ASCII)

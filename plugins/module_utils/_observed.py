@@ -16,9 +16,9 @@ from datetime import datetime
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import digest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_parts import whole
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_parts import TEMPLATE, whole
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_sdk import plain
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import CONFIG, NODES
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import CONFIG, NODES, PUB_KEY
 
 Json = dict[str, t.Any]
 
@@ -80,6 +80,8 @@ class Observed:
     #: Whether something that adds machines has taken notice of a pod that waits for one.
     growing: bool = False
     answers: dict[str, NodeAnswer | str] = field(default_factory=dict)
+    #: The genesis that pods have made, where they make their own keys.
+    served: str | None = None
     validators: list[Json] | None = None
     not_verified: list[str] = field(default_factory=list)
     #: Looked for where a node is in trouble: the end of its log, of its application's, and the genesis that it tells.
@@ -96,7 +98,8 @@ class Row:
 
     name: str
     moniker: str
-    node_id: str
+    #: None where its pod makes it.
+    node_id: str | None
     mode: str
     peers: tuple[str, ...]
     #: Whom it asks for peers, where it finds them by exchange.
@@ -132,7 +135,7 @@ def parse_rows(text: str) -> dict[str, Row]:
                 "create again"
             )
         name, moniker, node_id, mode, peers, seeds = [*fields, "-"][:6]  # then whom it does not tell others of
-        rows[name] = Row(name, moniker, node_id, mode, _names(peers), _names(seeds))
+        rows[name] = Row(name, moniker, None if node_id == "-" else node_id, mode, _names(peers), _names(seeds))
     return rows
 
 
@@ -153,9 +156,28 @@ def data_of(config_maps: Iterable[Json], name: str) -> dict[str, str]:
     return next((item.get("data") or {} for item in config_maps if item["metadata"]["name"] == name), {})
 
 
-def genesis_of(config_maps: Iterable[Json]) -> Json | None:
-    """The public facts of the chain's genesis, or None where no chain exists yet."""
+def custody_of(config_maps: Iterable[Json], workloads: Iterable[Json]) -> str | None:
+    """Where the keys of a network lie, secret or pod; None where there is nothing yet that could have some."""
+    containers = [
+        item["name"]
+        for workload in workloads
+        for item in workload["spec"]["template"]["spec"].get("initContainers") or []
+    ]
+    head = data_of(config_maps, CONFIG)
+    if TEMPLATE in head or PUB_KEY in containers:
+        return "pod"
+    return "secret" if head or containers else None
+
+
+def genesis_of(config_maps: Iterable[Json], served: str | None = None) -> Json | None:
+    """The public facts of the chain's genesis, or None where no chain exists yet.
+
+    Where pods make their own keys they make it out of a template, which has neither addresses nor a sum.
+    """
     config_maps = list(config_maps)
+    template = data_of(config_maps, CONFIG).get(TEMPLATE)
+    if template is not None:
+        return dict(_facts(template)) | {"sha256": ""} if served is None else dict(_facts(served))
     text = whole(f"reading the genesis in ConfigMap {CONFIG}", data_of(config_maps, CONFIG), config_maps)
     return None if text is None else dict(_facts(text))
 

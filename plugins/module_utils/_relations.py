@@ -21,7 +21,13 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._app import (
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_types import line_fault, type_named
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines_plan import FIRST_ADDRESS
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import group_of, line_of, ordinal_of
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
+    PUB_KEY,
+    PUB_KEY_PORT,
+    group_of,
+    line_of,
+    ordinal_of,
+)
 
 
 def few_enough_validators(cometbft_validators: int, cometbft_nodes: int) -> list[str]:
@@ -70,6 +76,48 @@ def sound_keys(
     named += [(f"cometbft_key_sources[{n}].node", item.get("node", "")) for n, item in enumerate(cometbft_key_sources)]
     return faults + [
         f"{what}: {fault}" for what, name in named if (fault := _no_node(str(name), cometbft_nodes, "nodes"))
+    ]
+
+
+def sound_custody(
+    cometbft_custody: str,
+    cometbft_key_type: str,
+    cometbft_key_types: Mapping[str, t.Any],
+    cometbft_key_sources: Sequence[Mapping[str, t.Any]],
+    cometbft_ephemeral: bool,
+    cometbft_genesis_src: str,
+    cometbft_genesis_script: str,
+    cometbft_keep_keys: bool,
+    cometbft_app_ports: Mapping[str, t.Any],
+) -> list[str]:
+    """What cannot be where a pod makes its own keys on its volume, and the first validator's pod the genesis."""
+    if cometbft_custody != "pod":
+        return []
+    kinds = {"cometbft_key_type": cometbft_key_type} if cometbft_key_type else {}
+    kinds |= {f"cometbft_key_types.{name}": str(kind) for name, kind in cometbft_key_types.items()}
+    faults = [
+        f"{what} = {kind!r}: must be ed25519, the type of key that pods make themselves; choose it, or set "
+        "cometbft_custody to secret"
+        for what, kind in kinds.items()
+        if kind != "ed25519"
+    ]
+    contradictions = {
+        "cometbft_key_sources": (cometbft_key_sources, "pods make their keys themselves, and nothing is brought"),
+        "cometbft_ephemeral": (cometbft_ephemeral, "a pod's keys lie on its volume, and would go with the pod"),
+        "cometbft_genesis_src": (cometbft_genesis_src, "the genesis is made of keys that nobody has yet"),
+        "cometbft_genesis_script": (cometbft_genesis_script, "the genesis is made of keys that nobody has yet"),
+        "cometbft_keep_keys": (cometbft_keep_keys, "keys lie on the volumes, which go with the chain"),
+    }
+    faults += [
+        f"{name}: contradicts cometbft_custody = 'pod': {why}; leave it out, or set cometbft_custody to secret"
+        for name, (given, why) in contradictions.items()
+        if given
+    ]
+    return faults + [
+        f"cometbft_app_ports.{name} = {port}: with cometbft_custody = 'pod' the container pub-key has this name, and "
+        f"port {PUB_KEY_PORT}; choose another one"
+        for name, port in cometbft_app_ports.items()
+        if name == PUB_KEY or str(port) == str(PUB_KEY_PORT)
     ]
 
 
@@ -243,6 +291,7 @@ RELATIONS: tuple[Callable[..., list[str]], ...] = (
     machines_for_control_planes,
     sound_powers,
     sound_keys,
+    sound_custody,
     sound_genesis_sources,
     sound_configuration,
     sound_topology,

@@ -14,6 +14,7 @@ from functools import partial
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, Answer, Api, Json
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_parts import TEMPLATE
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
     CONFIG,
     KEYS,
@@ -22,6 +23,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
     STARTED,
     STOPPED,
 )
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import data_of
 
 #: Kinds whose objects belong to a network, in the order in which they go: what makes others first.
 WHOLE = (
@@ -81,6 +83,12 @@ def find(api: Api, network: str, *, chain_only: bool = False, keep_keys: bool = 
             found.not_verified.append(f"{kind}: reading it is forbidden")
         elif answer.status != 404:
             raise answer
+    config = data_of(answers.get("ConfigMap", {}).get("items", []), CONFIG)
+    if keep_keys and TEMPLATE in config:
+        raise RemovalError(
+            f"{doing}: its pods made their own keys, which lie on the volumes that go with the chain: they "
+            "cannot be kept; run it again without cometbft_keep_keys, which makes new ones"
+        )
     for kind in kinds:
         names = [item["metadata"]["name"] for item in answers.get(kind, {}).get("items", [])]
         found.objects += [(kind, name) for name in names if not chain_only or _of_chain(kind, name, keep_keys)]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import (
     APP,
-    INIT,
+    INITS,
     Around,
     Trouble,
     app_of,
@@ -36,6 +36,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed impor
     Json,
     NodeAnswer,
     Observed,
+    custody_of,
     data_of,
     genesis_of,
     holders_of,
@@ -68,7 +69,8 @@ def troubles(seen: Observed) -> dict[str, Trouble]:
 class _Report:
     def __init__(self, seen: Observed) -> None:
         self.seen = seen
-        self.genesis = genesis_of(seen.config_maps)
+        self.custody = custody_of(seen.config_maps, seen.workloads)
+        self.genesis = genesis_of(seen.config_maps, seen.served)
         self.rows = parse_rows(data_of(seen.config_maps, NODES).get("nodes", ""))
         self.parts = parts(data_of(seen.config_maps, NODES))
         self.started = data_of(seen.config_maps, STARTED)
@@ -83,10 +85,10 @@ class _Report:
         self.power = (
             {v["address"]: int(v["voting_power"]) for v in seen.validators}
             if seen.validators is not None
-            else {v["address"]: v["power"] for v in self.genesis_power.values()}
+            else {v["address"] or v["name"]: v["power"] for v in self.genesis_power.values()}
         )
         self.compared = self._common_height()
-        self.chain = Chain(self.genesis, self.answers, self.compared, seen.geneses, seen.waiting)
+        self.chain = Chain(self.genesis, self.answers, self.compared, seen.geneses, seen.waiting, self._anew())
         self.troubles: dict[str, Trouble] = {}
         self.reasons: list[str] = []
         self.notes: list[str] = []
@@ -114,6 +116,7 @@ class _Report:
             "empty_blocks": self._empty_blocks(),
             "power": power,
             "genesis": self.genesis,
+            "custody": self.custody,
             "namespace": {
                 "exists": seen.namespace is not None,
                 "made": labels.get(MANAGED[0]) == MANAGED[1],
@@ -181,10 +184,10 @@ class _Report:
         }
 
     def _reads_otherwise(self, pod: Json) -> bool:
-        """Whether its row, or what it has of its own, has changed since it started: its first container tells."""
+        """Whether its row, or what it has of its own, has changed since it started: who read it tells."""
         for status in (pod.get("status") or {}).get("initContainerStatuses") or []:
             read = (status.get("state") or {}).get("terminated") or {}
-            if status["name"] == INIT and read.get("exitCode") == 0 and read.get("message"):
+            if status["name"] in INITS and read.get("exitCode") == 0 and read.get("message"):
                 return str(read["message"]).strip() != self.parts.get(pod["metadata"]["name"])
         return False
 
@@ -243,13 +246,15 @@ class _Report:
         row = self.rows.get(name)
         block = answer.blocks.get(self.compared) if answer else None
         address = answer.address if answer else self.genesis_power.get(name, {}).get("address")
+        # Until its pod has told its key, a validator is known by its name.
+        power = self.power.get(address or name, 0)
         linked, missing = self._links(name)
         statuses = [s for s in (pod or {}).get("status", {}).get("containerStatuses") or [] if s["name"] == "tm"]
         node = {
             "name": name,
-            "mode": "validator" if self.power.get(address or "", 0) else "full",
+            "mode": "validator" if power else "full",
             "stopped": name in self.away or name in self.held,
-            "power": self.power.get(address or "", 0),
+            "power": power,
             "answers": answer is not None,
             "height": answer.height if answer else None,
             "catching_up": answer.catching_up if answer else None,
@@ -309,7 +314,16 @@ class _Report:
         if answer is None:
             return linked, []
         ids = {peer["node_info"]["id"] for peer in answer.net_info.get("peers") or []}
-        return linked, [other for other in linked if other in self.rows and self.rows[other].node_id not in ids]
+        return linked, [other for other in linked if other in self.rows and self._id_of(other) not in ids]
+
+    def _id_of(self, name: str) -> str | None:
+        """By which its peers know it: the id of its row, or, where its pod makes its keys, the one that it tells."""
+        answer = self.answers.get(name)
+        return self.rows[name].node_id or (answer.node_id if answer else None)
+
+    def _anew(self) -> set[str]:
+        """Nodes of pods with their own keys that a confirmed recovery lets go on with a new key, without a vote."""
+        return {name for name, record in self.started.items() if self.custody == "pod" and " " in record}
 
     def _trouble(self, name: str, node: Json, answer: NodeAnswer | None) -> Trouble:
         if name not in self.expected:

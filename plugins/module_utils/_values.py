@@ -210,6 +210,7 @@ CHECKS: dict[str, Check] = {
     "cometbft_chain_id": chain_id,
     "cometbft_version": version,
     "cometbft_image": image,
+    "cometbft_pub_key_image": image,
     "cometbft_nodes": at_least(1, _genesis.MAX_VALIDATORS),
     "cometbft_validators": at_least(1, _genesis.MAX_VALIDATORS),
     "cometbft_power": between(1, _genesis.MAX_TOTAL_POWER),

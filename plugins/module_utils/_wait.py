@@ -211,7 +211,7 @@ class Waiter:
         new = {
             node["name"]: genesis["sha256"]
             for node in network["nodes"]
-            if genesis and node["height"] and node["power"] and node["name"] not in self._recorded
+            if genesis and genesis["sha256"] and node["height"] and node["power"] and node["name"] not in self._recorded
         }
         self._recorded |= new.keys()
         new = {name: sha256 for name, sha256 in new.items() if network["started"].get(name) != sha256}

@@ -100,6 +100,14 @@ options:
   initial_height:
     description: Height of the first block, which is 1 by default.
     type: int
+  template:
+    description:
+      - Whether the validators' keys are made by their pods, which then make the genesis, too. Instead of a genesis, all
+        of it but the keys is stored in the ConfigMap as C(genesis.template), once.
+      - The first of O(validators) fills the keys in, so that the bytes are those that this module would write.
+      - The keys are of type ed25519. Of O(validators) only names and powers are taken.
+    type: bool
+    default: false
   validators:
     description:
       - The genesis validators, in their order. At most 10000, whose power is at most 1152921504606846975 in all.
@@ -245,12 +253,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 genesis:
-  description: Text of the genesis file, of the stored one where there is one.
+  description: Text of the genesis file, of the stored one where there is one. It is null with O(template).
   returned: success
   type: str
   sample: '{ "genesis_time": "2026-01-01T12:00:00Z", ... }'
 sha256:
-  description: SHA-256 of RV(genesis).
+  description: SHA-256 of RV(genesis). It is null with O(template).
   returned: success
   type: str
   sample: 8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca12020c923adc6c92
@@ -303,19 +311,21 @@ validators:
       sample: 10
 """
 
+import json
 import typing as t
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _cluster
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api, Objects
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import compose
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis import Request, request, waits
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError, MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis import CHECKING, Request, request, waits
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_file import existing
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_job import Maker, obtain
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_settle import Store, settle, sha256
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_source import is_url, load, read_text
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_stores import ConfigMap, File
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_stores import ConfigMap, File, TemplateMap
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_template import powers_of, settle_template
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._manifests import GENESIS, Manifest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import nearest
@@ -370,7 +380,7 @@ def _request(params: dict[str, t.Any], check_mode: bool, store: Store | None, ma
         time=params["genesis_time"],
         initial_height=1 if height is None else height,
         app_state=app_state,
-        allow_pending=check_mode,
+        allow_pending=check_mode or params["template"],
         faults=faults,
     )
 
@@ -400,7 +410,8 @@ def _store(params: dict[str, t.Any], api: Api | None) -> ConfigMap | File | None
         place = Manifest(Path(params["manifests"]), GENESIS, params["namespace"])
     if place is not None:
         name = params["config_map"] or f"{params['group']}-config"
-        return ConfigMap(place, params["namespace"], name, params["labels"])
+        kind = TemplateMap if params["template"] else ConfigMap
+        return kind(place, params["namespace"], name, params["labels"])
     return None
 
 
@@ -408,6 +419,8 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     within = params["namespace"] is not None and params["manifests"] is None
     api = Api(_cluster.connect(params["kubeconfig"], params["context"])) if within else None
     store = _store(params, api)
+    if params["template"] and isinstance(store, TemplateMap):
+        return _template(params, check_mode, store)
     maker = Maker(api, params["job"]) if api and params["job"] else None
     asked = _request(params, check_mode, store, maker)
     outcome = settle(store, asked, dry_run=check_mode)
@@ -416,11 +429,6 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     genesis, after = outcome.genesis, outcome.after
     time = genesis.time if genesis else asked.time
     starts_in = int(waits(time).total_seconds()) if time else 0
-    warnings = list(asked.warnings)
-    if starts_in > WORTH_SAYING:
-        warnings.append(
-            f"the chain begins at {time}: nodes that start now sleep for {_span(starts_in)}, without an answer"
-        )
     return {
         "changed": store is not None and outcome.before is None,
         "genesis": after,
@@ -436,8 +444,42 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
             if after is None
             else after,
         },
-        "warnings": warnings,
+        "warnings": [*asked.warnings, *_sleep(time, starts_in)],
     }
+
+
+def _template(params: dict[str, t.Any], check_mode: bool, store: TemplateMap) -> dict[str, t.Any]:
+    others = [name for name in ("src", "job") if params[name]]
+    if others:
+        raise FaultsError(
+            CHECKING, [f"{name}: contradicts template, of which pods make the genesis" for name in others]
+        )
+    validators = [{**item, "pub_key": None, "address": None} for item in params["validators"]]
+    asked = _request({**params, "validators": validators}, check_mode, store, None)
+    powers = powers_of(_with_powers(validators, params["powers"], []), params["power"])
+    before, after = settle_template(store, asked, powers, dry_run=check_mode)
+    time = str(json.loads(after)["genesis_time"])
+    starts_in = int(waits(time).total_seconds())
+    return {
+        "changed": before is None,
+        "genesis": None,
+        "sha256": None,
+        "config_maps": store.names(after),
+        "chain_id": asked.chain_id,
+        "genesis_time": time,
+        "starts_in": starts_in,
+        "validators": [
+            {"name": name, "address": None, "pub_key": None, "power": power} for name, power in powers.items()
+        ],
+        "diff": {"before": before or "", "after": after},
+        "warnings": _sleep(time, starts_in),
+    }
+
+
+def _sleep(time: str | None, seconds: int) -> list[str]:
+    if seconds <= WORTH_SAYING:
+        return []
+    return [f"the chain begins at {time}: nodes that start now sleep for {_span(seconds)}, without an answer"]
 
 
 def _span(seconds: int) -> str:
@@ -477,6 +519,7 @@ SPEC: dict[str, t.Any] = {
         "validators": {"type": "list", "elements": "dict", "default": [], "options": _VALIDATOR},
         "power": {"type": "int", "default": 10},
         "powers": {"type": "dict", "default": {}},
+        "template": {"type": "bool", "default": False},
         "consensus_params": {"type": "dict", "default": {}},
         "app_state": {"type": "dict", "default": {}},
         "app_state_src": {"type": "path"},
@@ -490,6 +533,7 @@ SPEC: dict[str, t.Any] = {
         ("manifests", "job"),
     ],
     "required_by": {"job": ["namespace"], "manifests": ["namespace"]},
+    "required_if": [("template", True, ["namespace"])],
 }
 
 

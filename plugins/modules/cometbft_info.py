@@ -125,6 +125,11 @@ network:
     genesis:
       description: The public facts of the genesis, or null where there is none yet.
       type: dict
+    custody:
+      description: Where keys lie, V(secret) or, on the volumes of the pods that made them, V(pod); null where there are
+        none.
+      type: str
+      sample: secret
     namespace:
       description: Whether the namespace exists, whether we made it, its phase, what keeps it while it is
         deleted, and its Pod Security standard.

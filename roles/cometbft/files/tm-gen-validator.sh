@@ -32,6 +32,8 @@ if [ -e "$from/stopped/$node" ]; then
 fi
 
 rows=$from/nodes/nodes
+# The rows as the cluster has them, where those above were filled in (tm-collect.sh).
+asked=${ASKED:-$rows}
 # Its row: name, moniker, node id, mode, then names with commas between them, or -: peers, seeds, private peers.
 own=$(awk -v name="$node" '$1 == name' "$rows")
 [ -n "$own" ] || fail "$node has no row in the ConfigMap tm-nodes; run create again"
@@ -151,7 +153,7 @@ rm -f "$home/config/config.own"
 grep -q "^persistent_peers = \"$peer_list\"" "$home/config/config.toml" || fail "config.toml has no line for persistent_peers"
 # By this it is told later that the row or the node's own part has changed since.
 {
-  printf '%s\n' "$own"
+  awk -v name="$node" '$1 == name' "$asked"
   [ ! -s "$part" ] || cat "$part"
 } | sha256sum | cut -d ' ' -f 1 > "$message"
 echo "tm-gen-validator: $node is ready to start, with ${peer_list:-no peers}${seed_list:+ and the seeds $seed_list}"

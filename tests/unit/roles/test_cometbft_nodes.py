@@ -42,7 +42,9 @@ class Network:
         ]
         variables = {
             "__cometbft_config": cometbft_config.run(params, False),
-            "__cometbft_keys": {"nodes": keys},
+            "_cometbft_keys": {"nodes": keys},
+            "_cometbft_own_keys": False,
+            "_cometbft_custody_texts": {},
             "cometbft_network": "net",
             "_cometbft_labels": {"tm": "tm"},
             "_cometbft_own": False,

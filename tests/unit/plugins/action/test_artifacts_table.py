@@ -25,7 +25,8 @@ OURS = ["node", "machine", "protos"]
 def tables(**variables: Any) -> tuple[dict[str, Any], ...]:
     """What can be made of CometBFT, what is delivered, and what is built."""
     own = DataLoader().load_from_file(str(ROLE / "vars" / "main.yml"), trusted_as_template=True)
-    templar = Templar(DataLoader(), variables={**own, "role_path": str(ROLE), **variables})
+    every = {"role_path": str(ROLE), "artifacts_with": ["nginx"]}
+    templar = Templar(DataLoader(), variables={**own, **every, **variables})
     names = ("_artifacts_cometbft", "_artifacts_table", "_artifacts_builds")
     return tuple(templar.template(own[name]) for name in names)
 
@@ -132,13 +133,22 @@ def test_what_only_one_provider_needs() -> None:
     own = DataLoader().load_from_file(str(ROLE / "vars" / "main.yml"), trusted_as_template=True)
 
     def offered(provider: str, *without: str) -> set[str]:
-        named = {"artifacts_provider": provider, "artifacts_without": list(without)}
+        named = {"artifacts_provider": provider, "artifacts_with": [], "artifacts_without": list(without)}
         variables = {**own, "role_path": str(ROLE), **named}
         return set(Templar(DataLoader(), variables=variables).template(own["_artifacts_offered"]))
 
     assert offered("minikube") - offered("kubeadm") == {"minikube", "node"}
     assert offered("kubeadm") - offered("minikube") == {"machine", "containerd", "cni_plugins"}
     assert offered("minikube") - offered("minikube", "minikube") == {"minikube"}
+
+
+def test_what_not_every_cluster_needs_is_made_where_it_is_wanted(tmp_path: Path) -> None:
+    def made(*wanted: str) -> set[str]:
+        _releases, table, builds = tables(artifacts_with=list(wanted))
+        catalogue = Catalogue(table, builds, ROLE / "files", tmp_path, LINUX, LINUX)
+        return {artifact.name for artifact in catalogue.resolve()}
+
+    assert made("nginx") - made() == {"nginx"}
 
 
 def test_each_line_of_cometbft_is_made_alone(tmp_path: Path) -> None:

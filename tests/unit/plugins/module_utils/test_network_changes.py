@@ -22,6 +22,7 @@ ASKED: Json = {
     "volume_size": "2Gi",
 }
 LIVE: Json = {
+    "custody": "secret",
     "namespace": {"exists": True, "made": True, "phase": "Active"},
     "groups": [
         {
@@ -50,6 +51,7 @@ LIVE: Json = {
     "nodes": [{"name": f"tm-{n}", "power": 10, "answers": True} for n in range(4)],
 }
 NOTHING: Json = {
+    "custody": None,
     "namespace": {"exists": False, "made": False, "phase": None},
     "groups": [],
     "genesis": None,
@@ -140,6 +142,19 @@ def test_what_fits_over_grpc_stays() -> None:
     network = live()
     network["genesis"]["consensus_params"] = {}
     assert "and over gRPC a node takes at most 4128768" in faults(network, block_bytes=4128768)[0]
+
+
+def test_keys_never_move() -> None:
+    (fault,) = faults(live(), custody="pod")
+    assert fault == (
+        "its keys lie in the Secret tm-keys, cometbft_custody is pod: a key never moves; set cometbft_custody=secret, "
+        "or start a new chain with reset"
+    )
+    network = {**live(), "custody": "pod"}
+    assert faults(network, custody="pod") == []
+    (fault,) = faults(network)
+    assert fault.startswith("its keys lie on the volumes of its pods, cometbft_custody is secret: ")
+    assert faults(NOTHING, custody="pod") == []
 
 
 def test_a_namespace_that_goes() -> None:
