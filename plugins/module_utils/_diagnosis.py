@@ -133,11 +133,10 @@ def is_stuck(pod: Json) -> bool:
 
 
 def _init(pod: Json) -> Json:
-    """The state of the init container."""
-    for container in (pod.get("status") or {}).get("initContainerStatuses") or []:
-        if container["name"] == INIT:
-            return container.get("state") or {}
-    return {}
+    """The state of the init container that lays the node's home out, the last one."""
+    containers = (pod.get("status") or {}).get("initContainerStatuses") or []
+    states = [container.get("state") or {} for container in containers if container["name"] in INITS]
+    return states[-1] if states else {}
 
 
 def holds(pod: Json) -> bool:

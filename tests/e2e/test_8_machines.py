@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cluster of several machines, three of them control planes, under a network of five: each machine is lost in turn."""
+"""A cluster of five machines, three of them control planes, under a network of five: each machine is lost in turn."""
 
 from __future__ import annotations
 
