@@ -247,6 +247,6 @@ for file in priv_validator_key.json node_key.json; do
   ln -s "$keys/$file" "$scratch/keys/$node.$file"
 done
 ln -s "$genesis" "$scratch/genesis/genesis.json"
-ln -s "$from/settings" "$from/started" "$scratch/"
+ln -s "$from/settings" "$from/started" "$from/stopped" "$scratch/"
 [ ! -e "$from/nodes/$node.toml" ] || ln -s "$from/nodes/$node.toml" "$scratch/nodes/$node.toml"
 MINTNET=$scratch ASKED=$from/nodes/nodes exec sh "$from/settings/tm-gen-validator.sh"

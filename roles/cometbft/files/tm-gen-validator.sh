@@ -19,10 +19,10 @@ fail() {
 
 # A node that is stopped on purpose has an entry in the ConfigMap tm-stopped, and waits here until that is gone.
 if [ -e "$from/stopped/$node" ]; then
-  echo "tm-gen-validator: $node is stopped; make start starts it"
   pause=
   # With 0 the node would be started by whoever ends the waiting.
   trap 'kill $pause 2> /dev/null; exit 143' TERM
+  echo "tm-gen-validator: $node is stopped; make start starts it"
   while [ -e "$from/stopped/$node" ]; do
     sleep 2 &
     pause=$!

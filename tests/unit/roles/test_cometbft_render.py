@@ -32,6 +32,7 @@ NOTHING: Json = {
     "groups": [],
     "genesis": None,
     "nodes": [],
+    "stopped": [],
     "power": {"total": 0},
 }
 APP: Json = {
