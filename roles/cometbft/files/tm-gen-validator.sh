@@ -21,7 +21,7 @@ fail() {
 if [ -e "$from/stopped/$node" ]; then
   pause=
   # With 0 the node would be started by whoever ends the waiting.
-  trap 'kill $pause 2> /dev/null; exit 143' TERM
+  trap '[ -z "$pause" ] || kill "$pause" 2> /dev/null || true; exit 143' TERM
   echo "tm-gen-validator: $node is stopped; make start starts it"
   while [ -e "$from/stopped/$node" ]; do
     sleep 2 &

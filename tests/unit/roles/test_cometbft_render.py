@@ -30,6 +30,7 @@ VERSIONS = ("1.34", "1.35", "1.36", "1.37")
 NOTHING: Json = {
     "namespace": {"exists": False, "made": False, "phase": None, "held_by": ""},
     "groups": [],
+    "custody": None,
     "genesis": None,
     "nodes": [],
     "stopped": [],
