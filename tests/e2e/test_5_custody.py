@@ -177,6 +177,7 @@ def test_a_pod_without_the_labels_is_behind_no_service(user: User) -> None:
 # --- what it survives ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_all_pods_come_back_with_their_keys(user: User, clone: Path) -> None:
     before = {node: served(user, node, "node.json") for node in NODES}
     kubectl(user, "delete pod tm-0 tm-1 tm-2 tm-3")
@@ -185,6 +186,7 @@ def test_all_pods_come_back_with_their_keys(user: User, clone: Path) -> None:
     assert make(user, clone, "create").changed == 0
 
 
+@pytest.mark.long
 def test_nodes_that_join_make_their_own_keys(user: User, clone: Path) -> None:
     before = user.pods(NETWORK)
     make(user, clone, "create", FULL)
@@ -194,6 +196,7 @@ def test_nodes_that_join_make_their_own_keys(user: User, clone: Path) -> None:
     assert make(user, clone, "create", FULL).changed == 0
 
 
+@pytest.mark.long
 def test_a_full_node_that_lost_its_volume_heals(user: User) -> None:
     old = served(user, "tm-4", "node.json")
     lose(user, "tm-4")
@@ -201,6 +204,7 @@ def test_a_full_node_that_lost_its_volume_heals(user: User) -> None:
     assert served(user, "tm-4", "node.json") != old
 
 
+@pytest.mark.long
 def test_a_peer_that_is_away_holds_nobody_up(user: User) -> None:
     machine = f"{CLUSTER}-1"
     kubectl(user, "delete pod tm-3 --wait=false")
@@ -215,7 +219,8 @@ def test_a_peer_that_is_away_holds_nobody_up(user: User) -> None:
     grows(user, *NODES)
 
 
-@pytest.mark.parametrize("node", ["tm-3", pytest.param("tm-0", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("node", ["tm-3", "tm-0"])
 def test_a_validator_that_lost_its_volume_is_refused_and_recovered_without_a_vote(
     user: User, clone: Path, node: str
 ) -> None:
@@ -237,6 +242,7 @@ def test_a_validator_that_lost_its_volume_is_refused_and_recovered_without_a_vot
     assert make(user, clone, "create", FULL).changed == 0
 
 
+@pytest.mark.long
 def test_a_new_chain_has_new_keys(user: User, clone: Path) -> None:
     before = genesis(user, "tm-1")
     make(user, clone, "reset CONFIRM=yes")
@@ -245,6 +251,7 @@ def test_a_new_chain_has_new_keys(user: User, clone: Path) -> None:
     grows(user, *NODES)
 
 
+@pytest.mark.long
 def test_a_late_pod_and_a_volume_that_is_lost_before_the_genesis(user: User, clone: Path) -> None:
     """All begins anew, without the last validator, until one of the others has lost its volume."""
     kubectl(user, "scale statefulset tm --replicas=0")
@@ -266,5 +273,6 @@ def test_a_late_pod_and_a_volume_that_is_lost_before_the_genesis(user: User, clo
     assert make(user, clone, "create").changed == 0
 
 
+@pytest.mark.long
 def test_nobody_signed_twice(user: User) -> None:
     user.nobody_signed_twice(NETWORK)

@@ -15,6 +15,7 @@ import pytest
 from explained import Case, network, story
 from surroundings import Run, User
 
+pytestmark = pytest.mark.long
 NAME = "scaled"
 NODES = ["tm-0", "tm-1", "tm-2", "tm-3"]
 JOINING = ["tm-4", "tm-5"]

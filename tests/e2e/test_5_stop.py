@@ -89,12 +89,14 @@ def test_chain_goes_on_without_a_node_that_is_stopped(net: Net) -> None:
     assert net.pods() == after
 
 
+@pytest.mark.long
 def test_it_stays_stopped_when_its_pod_is_deleted(net: Net) -> None:
     before = net.pods()
     net.case.kubectl("delete pod tm-3")
     net.user.wait("tm-3 waits again", lambda: net.pods()["tm-3"] != before["tm-3"] and net.waits("tm-3"))
 
 
+@pytest.mark.long
 def test_create_leaves_it_stopped(net: Net) -> None:
     before = net.objects(), net.pods()
     run = net.create()
@@ -103,6 +105,7 @@ def test_create_leaves_it_stopped(net: Net) -> None:
     assert (net.objects(), net.pods()) == before
 
 
+@pytest.mark.long
 def test_power_that_does_not_suffice_needs_a_confirmation(net: Net) -> None:
     before = net.objects(), net.pods()
     run = net.make("stop", "tm-2", code=1)
@@ -192,6 +195,7 @@ def test_network_goes_on_at_its_old_height(net: Net) -> None:
     assert net.pods() == pods
 
 
+@pytest.mark.long
 def test_create_starts_a_network_that_is_stopped(net: Net) -> None:
     height = net.height()
     net.make("stop", arguments="CONFIRM=yes")
@@ -201,6 +205,7 @@ def test_create_starts_a_network_that_is_stopped(net: Net) -> None:
     assert net.create().changed == 0
 
 
+@pytest.mark.long
 def test_start_brings_back_single_nodes_too(net: Net) -> None:
     for node in ("tm-3", "tm-2"):
         net.make("stop", node, "CONFIRM=yes")
