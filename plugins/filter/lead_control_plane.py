@@ -16,7 +16,7 @@ author:
 options:
   _input:
     description:
-      - What M(mintnet.kubernetes.machine_info#module) returned, by the names of the machines. Empty where a machine was
+      - What M(mintnet.kubernetes.machine_info) returned, by the names of the machines. Empty where a machine was
         not reached.
     type: dict
     required: true

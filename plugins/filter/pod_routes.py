@@ -16,7 +16,7 @@ positional: name
 options:
   _input:
     description:
-      - The cluster's nodes, as M(mintnet.kubernetes.machine_info#module) returns them, with C(name), C(address) and
+      - The cluster's nodes, as M(mintnet.kubernetes.machine_info) returns them, with C(name), C(address) and
         C(pod_cidr).
     type: list
     elements: dict

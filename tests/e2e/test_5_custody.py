@@ -239,6 +239,9 @@ def test_a_validator_that_lost_its_volume_is_refused_and_recovered_without_a_vot
     grows(user, node)
     (row,) = [item for item in look(user)["nodes"] if item["name"] == node]
     assert (row["mode"], row["power"]) == ("full", 0)
+    # Those that dial it know it by the node id that is lost, until they start again.
+    make(user, clone, "create", FULL)
+    user.wait("all are connected", lambda: not any(item["peers_missing"] for item in look(user)["nodes"]), seconds=240)
     assert make(user, clone, "create", FULL).changed == 0
 
 
