@@ -48,20 +48,31 @@ def settle(store: Store | None, asked: Request, *, dry_run: bool) -> Outcome:
         text = asked.text or genesis.text
         if store is None or dry_run or store.create(text):
             return Outcome(None, text, genesis)
-        before = store.read()
-        if before is None:
-            raise MintnetError(f"storing the genesis in {store}: it came and went while this ran; run this again")
+        before = read_again(store)
     live = parse(before, str(store))
     found = differences(live, asked)
     if not found and asked.text not in (None, before):
         found = [
             f"its bytes are others (SHA-256 {sha256(before)}, asked is {sha256(asked.text)}), though it says the same"
         ]
-    if found:
+    refuse_another(store, found)
+    return Outcome(before, before, live)
+
+
+def read_again(store: Store) -> str:
+    """What somebody else has stored meanwhile."""
+    text = store.read()
+    if text is None:
+        raise MintnetError(f"storing the genesis in {store}: it came and went while this ran; run this again")
+    return text
+
+
+def refuse_another(store: Store | None, differences: list[str]) -> None:
+    """A MintnetError where what is stored differs from what is asked."""
+    if differences:
         raise MintnetError(
             f"comparing the genesis with the one in {store}: it is another chain (nothing was changed): "
-            + "; ".join(found)
+            + "; ".join(differences)
             + "; a genesis never changes: ask for the same again, or use reset for a new chain",
-            differences=found,
+            differences=differences,
         )
-    return Outcome(before, before, live)

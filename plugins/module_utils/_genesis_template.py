@@ -17,7 +17,11 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis import Genesis, Request
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_compare import differences
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_file import parse
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_settle import Store
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_settle import (
+    Store,
+    read_again,
+    refuse_another,
+)
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._go import json_text
 
 #: The powers of the validators by their names, in the order in which the genesis has them.
@@ -45,17 +49,8 @@ def settle_template(store: Store, asked: Request, powers: Powers, *, dry_run: bo
         text = template_text(asked.build(), powers)
         if dry_run or store.create(text):
             return None, text
-        before = store.read()
-        if before is None:
-            raise MintnetError(f"storing the genesis in {store}: it came and went while this ran; run this again")
-    found = _differences(before, asked, powers, str(store))
-    if found:
-        raise MintnetError(
-            f"comparing the genesis with the one in {store}: it is another chain (nothing was changed): "
-            + "; ".join(found)
-            + "; a genesis never changes: ask for the same again, or use reset for a new chain",
-            differences=found,
-        )
+        before = read_again(store)
+    refuse_another(store, _differences(before, asked, powers, str(store)))
     return before, before
 
 

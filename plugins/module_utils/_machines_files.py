@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
-AUTHORIZED_KEYS = "/root/.ssh/authorized_keys"
+AUTHORIZED_KEYS = str(PurePosixPath("/root", ".ssh", "authorized_keys"))
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
 HOSTS = "/etc/hosts"
 BASE_HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"

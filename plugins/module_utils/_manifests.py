@@ -14,7 +14,7 @@ import json
 import re
 import typing as t
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -298,16 +298,13 @@ class Manifest:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = _files.locked(folder)
-        lock.__enter__()
-    except OSError as error:
-        raise system_error(f"{DOING} to {folder}", error) from error
-    try:
+    with ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(_files.locked(folder))
+        except OSError as error:
+            raise system_error(f"{DOING} to {folder}", error) from error
         yield
-    finally:
-        lock.__exit__(None, None, None)
 
 
 def _replace(path: Path, text: str, mode: int) -> None:

@@ -18,8 +18,8 @@ FOREIGN = re.compile(
     r"(?<![\w./-])/(?:work|farm|Users/\w+|root|home/\w+)/"
     r"|(?:files\.pythonhosted|pypi|proxy\.golang|deb\.debian|registry\.npmjs)\.(?:org|net|io)\b"
 )
-# Placeholders that stand for anybody's folder, and places in a machine that we make.
-FOREIGN_ALLOWED = re.compile(r"/root/\.ssh/|/home/(?:user|me|you)/|/Users/(?:user|me|you)/")
+# Placeholders that stand for anybody's folder.
+FOREIGN_ALLOWED = re.compile(r"/home/(?:user|me|you)/|/Users/(?:user|me|you)/")
 
 # What a user of the collection needs, and nothing else.
 TARBALL = re.compile(
