@@ -125,6 +125,7 @@ def test_damaged_key_is_named_and_left(place: Place) -> None:
     assert place.secret("damage-keys").metadata.resource_version == version
 
 
+@pytest.mark.long
 def test_thousands_of_nodes(place: Place) -> None:
     wanted = {**place.access, "group": "many", "count": 1000}
     for expected in (1000, 0):
@@ -151,6 +152,7 @@ def test_thousands_of_nodes(place: Place) -> None:
     assert module("cometbft_keys", **{**wanted, "count": 2600})["changed"] is False
 
 
+@pytest.mark.long
 def test_keys_of_another_secret_and_keys_that_are_replaced(place: Place) -> None:
     module("cometbft_keys", **place.access, group="theirs", count=1)
     theirs = place.secret("theirs-keys").data
@@ -238,6 +240,7 @@ def test_genesis_of_another_chain_is_refused(place: Place) -> None:
     assert place.config_map("other-config").metadata.resource_version == version
 
 
+@pytest.mark.long
 def test_large_genesis_check_real_check_real(place: Place) -> None:
     """Three megabytes, of which no ConfigMap could hold more than one."""
     noise = base64.b64encode(random.Random(4).randbytes(2_300_000)).decode()
@@ -270,6 +273,7 @@ def test_large_genesis_check_real_check_real(place: Place) -> None:
     assert "chain_id: the live chain has large, asked is another" in refused["msg"]
 
 
+@pytest.mark.long
 def test_large_genesis_of_runs_at_once_leaves_no_parts_behind(place: Place) -> None:
     noise = base64.b64encode(random.Random(5).randbytes(2_300_000)).decode()
     wanted = genesis_of(place, "crowd") | {"app_state": {"noise": noise}}
@@ -295,6 +299,7 @@ def test_runs_at_once_make_one_genesis(place: Place) -> None:
     assert {answer["genesis"] for answer in answers} == {place.config_map("once-config").data["genesis.json"]}
 
 
+@pytest.mark.long
 def test_config_map_of_somebody_else_is_left(place: Place) -> None:
     wanted = genesis_of(place, "theirs")
     body = {"metadata": {"name": "theirs-config"}, "data": {"x": "y"}}

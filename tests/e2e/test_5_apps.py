@@ -86,6 +86,7 @@ def test_another_program_goes_from_node_to_node(user: User, counter: Path) -> No
     user.run("make tx TX=3", counter)
 
 
+@pytest.mark.long
 def test_a_new_chain_with_the_same_image(user: User, counter: Path) -> None:
     user.run("make reset CONFIRM=yes", counter)
     assert {count(user, node) for node in user.nodes(COUNTER)} == {0}

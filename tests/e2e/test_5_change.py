@@ -82,6 +82,7 @@ def test_lost_key_is_not_made_anew(user: User, clone: Path) -> None:
     assert user.run("make create", clone).changed == 0
 
 
+@pytest.mark.long
 def test_lost_genesis_is_not_made_anew(user: User, clone: Path) -> None:
     found = user.get("configmap tm-config")
     kept = {name: found["metadata"][name] for name in ("name", "namespace", "labels")}
@@ -98,6 +99,7 @@ def test_lost_genesis_is_not_made_anew(user: User, clone: Path) -> None:
     assert user.run("make create", clone).changed == 0
 
 
+@pytest.mark.long
 def test_growth_restarts_nobody(user: User, clone: Path) -> None:
     before = user.pods()
     arguments = "ARGS='-e cometbft_nodes=7 -e cometbft_validators=4'"
@@ -110,6 +112,7 @@ def test_growth_restarts_nobody(user: User, clone: Path) -> None:
     assert user.run(f"make create {arguments}", clone).changed == 0
 
 
+@pytest.mark.long
 def test_fewer_nodes_are_refused(user: User, clone: Path) -> None:
     before = user.objects(), user.pods()
     run = user.run("make create", clone, code=1)
@@ -117,6 +120,7 @@ def test_fewer_nodes_are_refused(user: User, clone: Path) -> None:
     assert (user.objects(), user.pods()) == before
 
 
+@pytest.mark.long
 def test_scaling_by_hand_is_adopted(user: User, clone: Path) -> None:
     """What kubectl scale did is named and kept; the new node gets the keys and the address that it lacks."""
     before = user.pods()
@@ -129,6 +133,7 @@ def test_scaling_by_hand_is_adopted(user: User, clone: Path) -> None:
     user.agree()
 
 
+@pytest.mark.long
 def test_reset_with_seven_validators(user: User, clone: Path) -> None:
     user.run("make reset CONFIRM=yes ARGS='-e cometbft_nodes=7'", clone)
     assert len(genesis(user)["validators"]) == 7

@@ -119,6 +119,7 @@ def test_nothing_else_is_served(user: User, path: str) -> None:
     assert "priv_key" not in served(user, "tm-0", path, code=1)
 
 
+@pytest.mark.long
 def test_another_custody_is_refused(user: User, clone: Path) -> None:
     before = user.pods(NETWORK)
     run = make(user, clone, "create", "-e cometbft_custody=secret", code=1)
@@ -128,6 +129,7 @@ def test_another_custody_is_refused(user: User, clone: Path) -> None:
     assert user.pods(NETWORK) == before
 
 
+@pytest.mark.long
 def test_keys_cannot_be_kept_by_a_reset(user: User, clone: Path) -> None:
     before = user.pods(NETWORK)
     run = make(user, clone, "reset CONFIRM=yes", "-e cometbft_custody=secret -e cometbft_keep_keys=true", code=1)
@@ -156,6 +158,7 @@ spec:
 """
 
 
+@pytest.mark.long
 def test_a_pod_without_the_labels_is_behind_no_service(user: User) -> None:
     """A node's name alone makes nobody that node."""
     image = user.get("statefulset tm", NETWORK)["spec"]["template"]["spec"]["initContainers"][0]["image"]

@@ -107,6 +107,7 @@ def test_no_room_in_a_quota(case: Case) -> None:
     assert case.result()["network"]["nodes"][0]["lasting"]
 
 
+@pytest.mark.long
 def test_volume_that_stays_pending(case: Case) -> None:
     wanted = {**ONE, "cometbft_ephemeral": False, "cometbft_storage_class": "never-heard-of"}
     run = case.create(**wanted, cometbft_timeout=SHORT)

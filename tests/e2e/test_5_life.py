@@ -64,6 +64,7 @@ def test_change_is_rolled_node_by_node(user: User, clone: Path) -> None:
     assert user.pods() == after
 
 
+@pytest.mark.long
 def test_settings_of_one_node_replace_only_that_one(user: User, clone: Path) -> None:
     file = user.home / "one-node.yml"
     file.write_text("cometbft_node_config: {tm-1: {log_level: 'consensus:debug,*:info'}}\n", encoding="utf-8")
@@ -175,6 +176,7 @@ def test_recovery_needs_a_confirmation(user: User, clone: Path) -> None:
     assert user.objects() == before
 
 
+@pytest.mark.long
 def test_recovery_is_refused_where_the_chain_needs_it(user: User, clone: Path) -> None:
     machine = f"{CLUSTER}-1"
     user.kubectl(f"taint node {machine} tests=hold:NoSchedule")
@@ -215,6 +217,7 @@ def test_full_node_that_lost_its_volume_heals(user: User, clone: Path) -> None:
     assert user.read("tm-4", "kept") == "through all"
 
 
+@pytest.mark.long
 def test_node_that_a_transaction_gives_a_vote_is_recorded(user: User, clone: Path) -> None:
     """From then on its lost volume would not be nothing."""
     key = user.rpc("tm-4", "status")["validator_info"]["pub_key"]["value"]

@@ -45,6 +45,7 @@ def test_manifests_of_a_network_that_lives(case: Case) -> None:
     shutil.rmtree(out)
 
 
+@pytest.mark.long
 def test_kubectl_alone_brings_manifests_to_life(user: User, clone: Path, cluster: None, other: Case) -> None:
     out, variables = user.home / "alone", user.home / "alone.yml"
     variables.write_text(yaml.safe_dump({"cometbft_network": OTHER, **ONE, "cometbft_nodes": 2}), encoding="utf-8")

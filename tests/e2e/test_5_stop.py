@@ -71,6 +71,7 @@ def test_check_run_stops_nothing(net: Net) -> None:
     assert (net.objects(), net.pods()) == before
 
 
+@pytest.mark.long
 def test_chain_goes_on_without_a_node_that_is_stopped(net: Net) -> None:
     before = net.pods()
     run = net.make("stop", "tm-3")
@@ -141,6 +142,7 @@ def test_it_stays_stopped_when_its_machine_restarts(net: Net) -> None:
     net.goes_on()
 
 
+@pytest.mark.long
 def test_started_node_catches_up(net: Net) -> None:
     before = net.pods()
     net.make("start", "tm-3", "ARGS=--check")

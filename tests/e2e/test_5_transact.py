@@ -106,6 +106,7 @@ def test_all_are_in_blocks_and_every_node_has_them(user: User, clone: Path, file
     assert not senders(user)
 
 
+@pytest.mark.long
 def test_a_second_run_is_no_duplicate_and_one_node_can_have_all(user: User, clone: Path, file: str) -> None:
     run = user.run(
         f"make transact {file} NODE=tm-2 ARGS='-e cometbft_transact_count=9 -e cometbft_transact_rate=50'", clone
@@ -114,6 +115,7 @@ def test_a_second_run_is_no_duplicate_and_one_node_can_have_all(user: User, clon
     assert "9 accepted · 0 refused" in run.output
 
 
+@pytest.mark.long
 def test_refusals_are_told_in_the_words_of_who_refuses(user: User, clone: Path, file: str) -> None:
     few = "-e cometbft_transact_count=4"
     run = user.run(f"make transact {file} TX='{{n}}' ARGS='{few}'", clone, code=1)
@@ -131,6 +133,7 @@ def test_refusals_are_told_in_the_words_of_who_refuses(user: User, clone: Path, 
 # --- a run that is killed --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_the_sender_is_no_node_and_the_next_run_removes_what_a_killed_one_left(
     user: User, clone: Path, file: str
 ) -> None:
@@ -171,6 +174,7 @@ def test_watching_and_a_query_contradict_each_other(user: User, clone: Path, fil
     assert "cometbft_query = 'nodes': contradicts cometbft_watch" in " ".join(run.output.split())
 
 
+@pytest.mark.long
 def test_on_a_terminal_it_is_drawn_in_place_until_ctrl_c(user: User, clone: Path, file: str) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(

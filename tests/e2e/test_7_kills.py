@@ -396,6 +396,7 @@ def authority() -> list[str]:
     return podman("exec", f"{CLUSTER}-1", "sh", "-c", done)
 
 
+@pytest.mark.long
 def test_machine_whose_first_start_was_killed(victim: Victim) -> None:
     """It has a process and a watcher of which podman does not know; the next test removes them with the cluster."""
     labels = json.loads(" ".join(podman("inspect", "-f", "{{json .Config.Labels}}", f"{CLUSTER}-1")))
@@ -427,6 +428,7 @@ def begun(arguments: list[str]) -> bool:
 # Behind the others: what they install for the first time on this machine, and what they build, both runs find.
 
 
+@pytest.mark.long
 def test_check_of_an_empty_machine(victim: Victim) -> None:
     remove_cluster(victim, POINTS)
     told = as_told(victim, "playbooks/create.yml", SIZE)
@@ -434,6 +436,7 @@ def test_check_of_an_empty_machine(victim: Victim) -> None:
     victim.agree()
 
 
+@pytest.mark.long
 def test_check_of_a_running_network(victim: Victim) -> None:
     """Nothing to do, and something."""
     assert as_told(victim, "playbooks/create.yml", SIZE) == set()
