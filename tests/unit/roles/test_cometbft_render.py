@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 import typing as t
 from collections.abc import Iterator
 from pathlib import Path
 
 import kubernetes_validate
 import pytest
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._manifests import objects_of
@@ -81,7 +82,7 @@ def trusted(value: t.Any) -> t.Any:
 def known() -> Json:
     """The role's own defaults and variables."""
     files = [ROLE / name / "main.yml" for name in ("defaults", "vars")]
-    found = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
+    found = [yaml_load(file.read_text(encoding="utf-8")) for file in files]
     return {name: trusted(value) for variables in found for name, value in variables.items()}
 
 
@@ -129,13 +130,19 @@ class Network:
     @property
     def rendered(self) -> list[Json]:
         """All objects, as kubectl would take them."""
-        resources = yaml.safe_load((self.folder / "kustomization.yaml").read_text(encoding="utf-8"))["resources"]
+        resources = yaml_load((self.folder / "kustomization.yaml").read_text(encoding="utf-8"))["resources"]
         return [item for name in resources for item in objects_of((self.folder / name).read_text(encoding="utf-8"))]
 
 
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> t.Callable[[str], Network]:
+    """Of a variant: made once, and only looked at."""
+    return functools.cache(lambda variant: Network(tmp_path_factory.mktemp("manifests"), **VARIANTS[variant]))
+
+
 @pytest.fixture(scope="module", params=VARIANTS)
-def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Network:
-    return Network(tmp_path_factory.mktemp("manifests"), **VARIANTS[request.param])
+def network(request: pytest.FixtureRequest, rendered: t.Callable[[str], Network]) -> Network:
+    return rendered(request.param)
 
 
 def test_everything_that_create_applies_is_there(network: Network) -> None:
@@ -179,17 +186,24 @@ def test_the_schema_would_tell() -> None:
         kubernetes_validate.validate(wrong, "1.37", strict=True)
 
 
-def test_twice_is_byte_for_byte_the_same(tmp_path: Path) -> None:
-    before = Network(tmp_path, **APP).files
+@pytest.fixture
+def app(tmp_path: Path, rendered: t.Callable[[str], Network]) -> dict[str, bytes]:
+    """The files of a network with an application beside it, which are in this test's folder as well."""
+    made = rendered("an application beside it")
+    shutil.copytree(made.folder, tmp_path, dirs_exist_ok=True)
+    return made.files
+
+
+def test_twice_is_byte_for_byte_the_same(tmp_path: Path, app: dict[str, bytes]) -> None:
     again = Network(tmp_path, **APP)
     assert again.made["changed"] is False
-    assert again.files == before
+    assert again.files == app
     assert again.variables["__cometbft_keys"]["changed"] is False
     assert again.variables["__cometbft_genesis"]["changed"] is False
 
 
+@pytest.mark.usefixtures("app")
 def test_what_is_not_needed_any_more_goes(tmp_path: Path) -> None:
-    Network(tmp_path, **APP)
     theirs = {**NOTHING, "namespace": {**NOTHING["namespace"], "exists": True}}
     after = Network(tmp_path, **APP, __cometbft_info={"network": theirs})
     assert after.made["removed"] == ["00-namespace.yaml"]
