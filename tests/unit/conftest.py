@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Lets the collection's own imports resolve when pytest runs from a clone; under ansible-test they do already.
 
-And servers on loopback, sound and unsound ones.
+And servers on loopback, sound and unsound ones, and ansible-playbook.
 """
 
 from __future__ import annotations
 
 import http.server
+import json
+import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 import typing as t
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -84,6 +88,59 @@ class Web:
                 pass
 
         return Handler
+
+
+class Playbooks:
+    """The real ansible-playbook, for many runs with the same settings: its imports, which take long, are done once."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._files = {name: folder / name for name in ("stdout", "stderr")}
+        self._server = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("playbook_server.py"))],
+            env=self.environment,
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """That of the test at this moment, with no other settings than these."""
+        others = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+        return {**others, **self._settings}
+
+    def run(self, folder: Path, *argv: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """In this folder, with these variables of the environment as well."""
+        assert self._server.stdin
+        assert self._server.stdout
+        files = {name: str(path) for name, path in self._files.items()}
+        asked = {"argv": argv, "cwd": str(folder), "env": {**self.environment, **environment}, **files}
+        self._server.stdin.write(f"{json.dumps(asked)}\n")
+        self._server.stdin.flush()
+        code = int(self._server.stdout.readline())
+        told = {name: path.read_text(encoding="utf-8") for name, path in self._files.items()}
+        return subprocess.CompletedProcess(list(argv), code, **told)
+
+    def close(self) -> None:
+        self._server.communicate()
+
+
+@pytest.fixture(scope="session")
+def playbooks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[t.Callable[..., Playbooks]]:
+    """Gives ansible-playbook with these settings, by their names in the environment, and no others."""
+    made: dict[str, Playbooks] = {}
+
+    def give(**settings: str) -> Playbooks:
+        name = json.dumps(settings, sort_keys=True)
+        if name not in made:
+            made[name] = Playbooks(tmp_path_factory.mktemp("playbooks"), settings)
+        return made[name]
+
+    yield give
+    for one in made.values():
+        one.close()
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
@@ -92,31 +90,26 @@ def variables(tmp_path: Path, web: t.Any) -> dict[str, t.Any]:
 
 
 @pytest.fixture
-def play(tmp_path: Path, variables: dict[str, t.Any]) -> t.Callable[..., str]:
+def play(tmp_path: Path, variables: dict[str, t.Any], playbooks: t.Any) -> t.Callable[..., str]:
     go = tmp_path / "bin" / "go"
     go.parent.mkdir()
     go.write_text(GO, encoding="utf-8")
     go.chmod(0o755)
     (tmp_path / "play.yml").write_text(PLAY, encoding="utf-8")
+    settings = {name: value for name, value in os.environ.items() if name.startswith("ANSIBLE_")} | {
+        "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join([*collections(), os.environ.get("ANSIBLE_COLLECTIONS_PATH", "")]),
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+        "ANSIBLE_NOCOLOR": "1",
+    }
 
     def run(
         playbook: str, *options: str, path: str = f"{go.parent}:{os.environ['PATH']}", code: int = 0, **more: t.Any
     ) -> str:
         given = tmp_path / "variables.json"
         given.write_text(json.dumps({**variables, **more}), encoding="utf-8")
-        command = [sys.executable, "-m", "ansible.cli.playbook", playbook, "-e", f"@{given}", *options]
-        environment = {
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(
-                [*collections(), os.environ.get("ANSIBLE_COLLECTIONS_PATH", "")]
-            ),
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
-            "ANSIBLE_NOCOLOR": "1",
-            "PATH": path,
-        }
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        done = playbooks(**settings).run(tmp_path, playbook, "-e", f"@{given}", *options, PATH=path)
         assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout
+        return str(done.stdout)
 
     return run
 

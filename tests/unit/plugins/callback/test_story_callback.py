@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
 import typing as t
 from pathlib import Path
@@ -25,36 +23,36 @@ class Run(t.NamedTuple):
     err: str
 
 
-def play(
-    folder: Path,
-    tasks: list[dict[str, t.Any]],
-    *options: str,
-    hosts: str = "all",
-    callback: str = "mintnet.kubernetes.story",
-) -> Run:
+Play = t.Callable[..., Run]
+
+
+@pytest.fixture(scope="module")
+def play(playbooks: t.Any, tmp_path_factory: pytest.TempPathFactory) -> Play:
     """Runs tasks by the real ansible-playbook, with the callback as it is used."""
-    playbook = folder / "playbook.yml"
-    playbook.write_text(yaml.safe_dump([{"hosts": hosts, "gather_facts": False, "tasks": tasks}]))
-    inventory = folder / "hosts"
-    if not inventory.exists():
-        inventory.write_text("localhost ansible_connection=local\n")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "ansible.cli.playbook", "-i", str(inventory), str(playbook), *options],
-        env={
-            **environment,
+    home = tmp_path_factory.mktemp("home")
+
+    def run(
+        folder: Path,
+        tasks: list[dict[str, t.Any]],
+        *options: str,
+        hosts: str = "all",
+        callback: str = "mintnet.kubernetes.story",
+    ) -> Run:
+        playbook = folder / "playbook.yml"
+        playbook.write_text(yaml.safe_dump([{"hosts": hosts, "gather_facts": False, "tasks": tasks}]))
+        inventory = folder / "hosts"
+        if not inventory.exists():
+            inventory.write_text("localhost ansible_connection=local\n")
+        settings = {
             "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-            "ANSIBLE_HOME": str(folder),
+            "ANSIBLE_HOME": str(home),
             "ANSIBLE_STDOUT_CALLBACK": callback,
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-        },
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return Run(done.returncode, re.sub(r"\d+:\d\d ·", "0:00 ·", done.stdout), done.stderr)
+        }
+        done = playbooks(**settings).run(folder, "-i", str(inventory), str(playbook), *options)
+        return Run(done.returncode, re.sub(r"\d+:\d\d ·", "0:00 ·", done.stdout), done.stderr)
+
+    return run
 
 
 def tell(text: str, label: str = "cluster", **more: t.Any) -> dict[str, t.Any]:
@@ -70,7 +68,7 @@ def command(name: str, script: str, host: str, argument: str = "", **more: t.Any
     return {"name": name, "ansible.builtin.command": {"argv": argv}, "when": f"inventory_hostname == '{host}'", **more}
 
 
-def test_a_run_without_failure(tmp_path: Path) -> None:
+def test_a_run_without_failure(play: Play, tmp_path: Path) -> None:
     file = tmp_path / "file"
     tasks = [
         tell("kubeadm\non 1 machine"),
@@ -100,7 +98,7 @@ def test_a_run_without_failure(tmp_path: Path) -> None:
     assert "[WARNING]" in first.err
 
 
-def test_verbose_is_ansibles_own_output_and_the_end(tmp_path: Path) -> None:
+def test_verbose_is_ansibles_own_output_and_the_end(play: Play, tmp_path: Path) -> None:
     run = play(tmp_path, [tell("ready"), tell("make status", label="next", last=True)], "-v")
     assert run.out.count("cluster   ready\n") == 1
     assert "TASK [mintnet.kubernetes.tell]" in run.out
@@ -108,7 +106,7 @@ def test_verbose_is_ansibles_own_output_and_the_end(tmp_path: Path) -> None:
     assert run.out.endswith("done      0:00 · changed 0\n" + END)
 
 
-def test_told_once_under_ansibles_default_callback(tmp_path: Path) -> None:
+def test_told_once_under_ansibles_default_callback(play: Play, tmp_path: Path) -> None:
     tasks = [tell("ready"), tell("make status", label="next", last=True)]
     run = play(tmp_path, tasks, callback="ansible.builtin.default")
     assert run.out.count("cluster   ready\n") == 1
@@ -117,7 +115,7 @@ def test_told_once_under_ansibles_default_callback(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def failures(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def failures(play: Play, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """One run in which each host fails in its own way."""
     folder = tmp_path_factory.mktemp("failures")
     (folder / "hosts").write_text(
@@ -199,7 +197,7 @@ def test_unreachable_machines(failures: Run) -> None:
     assert len(re.findall(r"where     gone\d · the same\n", failures.out)) == 1
 
 
-def test_causes_logs_and_steps_of_a_failed_wait(tmp_path: Path) -> None:
+def test_causes_logs_and_steps_of_a_failed_wait(play: Play, tmp_path: Path) -> None:
     """As cometbft_wait returns them; here a module says so in its stead."""
     library = tmp_path / "library"
     library.mkdir()
@@ -216,18 +214,18 @@ def test_causes_logs_and_steps_of_a_failed_wait(tmp_path: Path) -> None:
     ) in run.out
 
 
-def test_a_full_disk_has_a_next_step_whoever_finds_it(tmp_path: Path) -> None:
+def test_a_full_disk_has_a_next_step_whoever_finds_it(play: Play, tmp_path: Path) -> None:
     run = play(tmp_path, [fail("Write", "[Errno 28] No space left on device: '/x'")])
     assert "next      free some disk space there, then run the same command again\n" in run.out
 
 
-def test_no_host(tmp_path: Path) -> None:
+def test_no_host(play: Play, tmp_path: Path) -> None:
     run = play(tmp_path, [tell("never")], hosts="nobody")
     assert "done      0:00 · no host matched, nothing was done\n" in run.out
 
 
 @pytest.mark.parametrize("option", ["--list-tasks", "--syntax-check"])
-def test_what_runs_nothing_tells_nothing(tmp_path: Path, option: str) -> None:
+def test_what_runs_nothing_tells_nothing(play: Play, tmp_path: Path, option: str) -> None:
     run = play(tmp_path, [tell("never")], option)
     assert run.code == 0
     assert "done" not in run.out
