@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.mintnet.kubernetes.plugins.action import validate
@@ -19,7 +20,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils import _validat
 Act = t.Callable[..., dict[str, t.Any]]
 Row = dict[str, t.Any]
 
-TABLE: list[Row] = yaml.safe_load(Path(__file__).with_name("bad_input.yml").read_text(encoding="utf-8"))
+TABLE: list[Row] = yaml_load(Path(__file__).with_name("bad_input.yml").read_text(encoding="utf-8"))
 ROLES = validate.COLLECTION / "roles"
 TASKS = yaml.safe_load((ROLES / "common" / "tasks" / "once.yml").read_text(encoding="utf-8"))
 DEFAULTS = {
