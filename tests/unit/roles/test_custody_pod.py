@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from ansible.module_utils.common.yaml import yaml_load, yaml_load_all
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _genesis, _observed
@@ -56,6 +56,16 @@ rmdir "$SPARE/$spare"
 : > "$CMTHOME/config/genesis.json"
 [ ! -e "$SPARE/../fails" ] || { echo "no space left on device"; exit 1; }
 """
+#: A second goes by in a moment, for whoever sleeps it and then asks for the time.
+SLEEP = """#!/bin/sh
+read -r now < "$CLOCK"
+echo $((now + $1)) > "$CLOCK"
+exec /bin/sleep 0.2
+"""
+DATE = """#!/bin/sh
+[ "$*" = +%s ] || exit 2
+cat "$CLOCK"
+"""
 #: macOS has it under another name.
 SHA256SUM = "#!/bin/sh\nexec shasum -a 256\n"
 
@@ -82,7 +92,7 @@ def render(count: int, validators: int, **variables: Any) -> list[Json]:
     """What the role would apply in a namespace where nothing is."""
     known: Json = {}
     for name in ("defaults", "vars"):
-        known |= trusted(yaml.safe_load((ROLE / name / "main.yml").read_text(encoding="utf-8")))
+        known |= trusted(yaml_load((ROLE / name / "main.yml").read_text(encoding="utf-8")))
     names = [f"tm-{number}" for number in range(count)]
     params = {name: option.get("default") for name, option in cometbft_config.SPEC["argument_spec"].items()}
     params |= {"version": "0.40.0", "nodes": names, "validators": names[:validators]}
@@ -100,7 +110,7 @@ def render(count: int, validators: int, **variables: Any) -> list[Json]:
     texts = [
         trust_as_template((ROLE / "templates" / f"{name}.yml.j2").read_text(encoding="utf-8")) for name in templates
     ]
-    return [item for text in texts for item in yaml.safe_load_all(templar.template(text)) if item]
+    return [item for text in texts for item in yaml_load_all(templar.template(text)) if item]
 
 
 def named(found: list[Json], kind: str, name: str) -> Json:
@@ -182,6 +192,7 @@ class Pod:
         for tool, text in net.tools.items():
             (self.folder / "bin" / tool).write_text(text, encoding="utf-8")
             (self.folder / "bin" / tool).chmod(0o755)
+        (self.folder / "clock").write_text("1000\n", encoding="utf-8")
         self.fresh()
 
     def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:
@@ -226,6 +237,12 @@ class Pod:
             (folder / file).write_text(kind.write(PrivateKey.make(ED25519)), encoding="utf-8")
             (folder / file).chmod(0o600)
 
+    def become(self, other: Pod) -> None:
+        """Its folders are as those of this one are now."""
+        for path in ("public", "data", "config", "tmp"):
+            shutil.rmtree(self.folder / path)
+            shutil.copytree(other.folder / path, self.folder / path, symlinks=True)
+
     @property
     def environment(self) -> dict[str, str]:
         home = {"CMTHOME": str(self.folder), "PUBLIC": str(self.public), "SCRATCH": str(self.folder / "tmp")}
@@ -236,6 +253,7 @@ class Pod:
             **home,
             **{"NODE": self.name, "NAMESPACE": "net", "MINTNET": str(self.mounts), "WAIT": str(self.net.wait)},
             **{"MESSAGE": str(self.folder / "message"), "SPARE": str(self.folder / "spare")},
+            "CLOCK": str(self.folder / "clock"),
         }
 
     @property
@@ -289,7 +307,7 @@ class Net:
         self.wait = 2
         self.powers = {f"tm-{number}": 10 + number for number in range(validators)}
         self.app_state = app_state
-        self.tools = {"cometbft": COMETBFT, "getent": "#!/bin/sh\n"}
+        self.tools = {"cometbft": COMETBFT, "getent": "#!/bin/sh\n", "sleep": SLEEP, "date": DATE}
         if not shutil.which("sha256sum"):
             self.tools["sha256sum"] = SHA256SUM
         self.objects = copy.deepcopy(objects(count, validators))
@@ -338,6 +356,10 @@ class Net:
         running = {pod.name: pod.run("tm-collect.sh") for pod in pods}
         return {name: process.end() for name, process in running.items()}
 
+    def become(self, other: Net) -> None:
+        for name, pod in self.pods.items():
+            pod.become(other.pods[name])
+
     def agree(self, *names: str) -> str:
         (text,) = {self.pods[name].genesis for name in names or self.pods}
         return text
@@ -365,13 +387,45 @@ def net(tmp_path: Path, nets: list[Net]) -> Net:
 OK = {"tm-0": 0, "tm-1": 0, "tm-2": 0}
 
 
+@pytest.fixture(scope="module")
+def with_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
+    """Made once, and only looked at: all have their keys, and none has begun to collect."""
+    made = Net(tmp_path_factory.mktemp("keys"), 3, 3, APP_STATE)
+    with contextlib.closing(made):
+        for pod in made.pods.values():
+            pod.make_keys()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory, with_keys: Net) -> Iterator[Net]:
+    """Made once, and only looked at: all have started for the first time."""
+    made = Net(tmp_path_factory.mktemp("begun"), 3, 3, APP_STATE)
+    with contextlib.closing(made):
+        made.become(with_keys)
+        running = {name: pod.run("tm-collect.sh") for name, pod in made.pods.items()}
+        assert {name: process.end() for name, process in running.items()} == OK
+        yield made
+
+
+@pytest.fixture
+def keyed(net: Net, with_keys: Net) -> None:
+    """In the network all have their keys."""
+    net.become(with_keys)
+
+
+@pytest.fixture
+def started(net: Net, begun: Net) -> None:
+    """In the network all have started."""
+    net.become(begun)
+
+
 # --- the way that all goes well --------------------------------------------------------------------------------------
 
 
-def test_the_genesis_is_the_one_that_would_be_made_here(net: Net) -> None:
-    assert net.start() == OK
-    assert net.agree() == net.expected()
-    for name, pod in net.pods.items():
+def test_the_genesis_is_the_one_that_would_be_made_here(begun: Net) -> None:
+    assert begun.agree() == begun.expected()
+    for name, pod in begun.pods.items():
         assert sorted(path.name for path in (pod.data / "keys").iterdir()) == [
             "genesis.json",
             "node_key.json",
@@ -380,7 +434,7 @@ def test_the_genesis_is_the_one_that_would_be_made_here(net: Net) -> None:
         ]
         assert (pod.data / "keys").stat().st_mode & 0o777 == 0o700
         assert all(path.stat().st_mode & 0o777 == 0o600 for path in (pod.data / "keys").iterdir())
-        others = [other for other in net.pods.values() if other is not pod]
+        others = [other for other in begun.pods.values() if other is not pod]
         assert pod.peers() == [f"{other.node_id}@{other.name}:26656" for other in others]
         ids = ",".join(other.node_id for other in others)
         assert f'unconditional_peer_ids = "{ids}"' in pod.config
@@ -390,9 +444,8 @@ def test_the_genesis_is_the_one_that_would_be_made_here(net: Net) -> None:
         assert json.loads((pod.data / "priv_validator_state.json").read_text())["height"] == "0"
 
 
-def test_nothing_secret_is_public(net: Net) -> None:
-    assert net.start() == OK
-    for pod in net.pods.values():
+def test_nothing_secret_is_public(begun: Net) -> None:
+    for pod in begun.pods.values():
         assert sorted(path.name for path in pod.public.iterdir()) == ["genesis.json", "node.json"]
         assert json.loads((pod.public / "node.json").read_text()) == {
             "name": pod.name,
@@ -406,13 +459,12 @@ def test_nothing_secret_is_public(net: Net) -> None:
             assert not any(secret in text for text in texts)
 
 
-def test_the_cluster_is_told_the_row_that_was_read_whatever_the_ids_are(net: Net) -> None:
+def test_the_cluster_is_told_the_row_that_was_read_whatever_the_ids_are(begun: Net) -> None:
     """So that ids, which no row has, make no node an older one."""
-    assert net.start() == OK
-    rows = named(net.objects, "ConfigMap", "tm-nodes")["data"]
+    rows = named(begun.objects, "ConfigMap", "tm-nodes")["data"]
     assert {row.node_id for row in _observed.parse_rows(rows["nodes"]).values()} == {None}
     for name, part in _observed.parts(rows).items():
-        assert (net.pods[name].folder / "message").read_text() == f"{part}\n"
+        assert (begun.pods[name].folder / "message").read_text() == f"{part}\n"
 
 
 def test_one_validator_alone(tmp_path: Path, nets: list[Net]) -> None:
@@ -432,8 +484,8 @@ def test_a_full_node_behind_the_validators(tmp_path: Path, nets: list[Net]) -> N
 # --- what it survives ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("started")
 def test_a_second_start_asks_nobody_for_the_genesis_and_changes_nothing(net: Net) -> None:
-    assert net.start() == OK
     before = {name: (pod.genesis, pod.key, pod.config) for name, pod in net.pods.items()}
     for pod in net.pods.values():
         pod.fresh()
@@ -456,9 +508,8 @@ def test_a_pod_that_comes_late_is_waited_for(net: Net) -> None:
     assert net.agree() == net.expected()
 
 
+@pytest.mark.usefixtures("keyed")
 def test_whoever_is_killed_at_any_moment_goes_on(net: Net) -> None:
-    for pod in net.pods.values():
-        pod.make_keys()
     keys = {name: pod.key for name, pod in net.pods.items()}
     for delay in (0.0, 0.03, 0.1, 0.3, 0.6):
         running = [pod.run("tm-collect.sh") for pod in net.pods.values()]
@@ -482,9 +533,8 @@ def test_keys_that_were_half_made_are_made_anew(net: Net) -> None:
     assert not (pod.data / "keys.new").exists()
 
 
+@pytest.mark.usefixtures("keyed")
 def test_a_peer_that_goes_during_the_collection_is_waited_for(net: Net) -> None:
-    for pod in net.pods.values():
-        pod.make_keys()
     net.pods["tm-2"].away = True
     first = net.pods["tm-0"].run("tm-collect.sh")
     first.says("tm-0 waits for tm-2 \n")
@@ -498,8 +548,8 @@ def test_a_peer_that_goes_during_the_collection_is_waited_for(net: Net) -> None:
     assert net.agree() == net.expected()
 
 
+@pytest.mark.usefixtures("started")
 def test_a_peer_that_is_away_after_the_genesis_is_not_waited_for_twice(net: Net) -> None:
-    assert net.start() == OK
     net.pods["tm-2"].away = True
     net.pods["tm-1"].fresh()
     net.pods["tm-2"].served.clear()
@@ -509,9 +559,8 @@ def test_a_peer_that_is_away_after_the_genesis_is_not_waited_for_twice(net: Net)
     assert net.pods["tm-2"].served == ["/node.json"]
 
 
+@pytest.mark.usefixtures("keyed")
 def test_who_knows_some_peers_starts_with_these(net: Net) -> None:
-    for pod in net.pods.values():
-        pod.make_keys()
     assert net.pods["tm-0"].collect() == 0
     net.pods["tm-2"].away = True
     assert net.pods["tm-1"].collect() == 0
@@ -519,8 +568,8 @@ def test_who_knows_some_peers_starts_with_these(net: Net) -> None:
     assert "after 2 s tm-2 has told no node id: tm-1 starts without dialling it" in net.pods["tm-1"].said
 
 
+@pytest.mark.usefixtures("started")
 def test_who_knows_no_peer_does_not_start(net: Net) -> None:
-    assert net.start() == OK
     pod = net.pods["tm-1"]
     (pod.data / "keys" / "peers").unlink()
     for other in ("tm-0", "tm-2"):
@@ -545,9 +594,9 @@ def test_a_volume_lost_before_the_genesis_gets_another_key(net: Net) -> None:
 
 
 @pytest.mark.parametrize("name", ["tm-0", "tm-1"])
+@pytest.mark.usefixtures("started")
 def test_a_volume_lost_after_the_genesis_is_refused(net: Net, name: str) -> None:
     """The first validator, too: it finds with the others that there is a genesis, and makes no other one."""
-    assert net.start() == OK
     genesis = net.agree()
     pod = net.pods[name]
     pod.lose_volume()
@@ -564,8 +613,8 @@ def test_a_volume_lost_after_the_genesis_is_refused(net: Net, name: str) -> None
     assert net.start(name) == {name: LOST}
 
 
+@pytest.mark.usefixtures("started")
 def test_the_first_validator_finds_a_genesis_that_only_the_last_one_has(net: Net) -> None:
-    assert net.start() == OK
     genesis = net.agree()
     for name in ("tm-0", "tm-1"):
         (net.pods[name].data / "keys" / "genesis.json").unlink()
@@ -575,8 +624,8 @@ def test_the_first_validator_finds_a_genesis_that_only_the_last_one_has(net: Net
     assert "tm-0 has the genesis of tm-2" in net.pods["tm-0"].said
 
 
+@pytest.mark.usefixtures("started")
 def test_a_recovery_lets_it_go_on_without_a_vote(net: Net) -> None:
-    assert net.start() == OK
     genesis = net.agree()
     pod = net.pods["tm-1"]
     pod.lose_volume()
@@ -590,8 +639,8 @@ def test_a_recovery_lets_it_go_on_without_a_vote(net: Net) -> None:
     assert json.loads((pod.data / "priv_validator_state.json").read_text())["height"] == "42"
 
 
+@pytest.mark.usefixtures("started")
 def test_signing_state_that_is_lost_beside_the_key_is_refused_as_ever(net: Net) -> None:
-    assert net.start() == OK
     pod = net.pods["tm-1"]
     (net.mounts / "started" / "tm-1").write_text(hashlib.sha256(pod.genesis.encode()).hexdigest())
     (pod.data / "priv_validator_state.json").unlink()
@@ -599,8 +648,8 @@ def test_signing_state_that_is_lost_beside_the_key_is_refused_as_ever(net: Net) 
     assert "its volume has no priv_validator_state.json" in pod.said
 
 
+@pytest.mark.usefixtures("started")
 def test_a_genesis_that_was_half_written_is_taken_anew(net: Net) -> None:
-    assert net.start() == OK
     genesis = net.agree()
     for name in ("tm-0", "tm-1"):
         (net.pods[name].data / "keys" / "genesis.json").write_text(genesis[:100])
@@ -638,9 +687,8 @@ def forge(pod: Pod, **members: Any) -> None:
     (pod.public / "node.json").write_text(json.dumps({**half, **members}))
 
 
+@pytest.mark.usefixtures("keyed")
 def test_what_is_no_sound_half_is_not_taken(net: Net) -> None:
-    for pod in net.pods.values():
-        pod.make_keys()
     sound = (net.pods["tm-2"].public / "node.json").read_text()
     forge(net.pods["tm-2"], name="tm-1")
     first = net.pods["tm-0"].run("tm-collect.sh")
@@ -660,16 +708,15 @@ def test_what_is_no_sound_half_is_not_taken(net: Net) -> None:
     assert first.end() == 0
 
 
+@pytest.mark.usefixtures("keyed")
 def test_two_with_one_key_are_refused(net: Net) -> None:
-    for pod in net.pods.values():
-        pod.make_keys()
     forge(net.pods["tm-2"], pub_key=net.pods["tm-1"].key["pub_key"])
     assert net.pods["tm-0"].collect() == 1
     assert "tm-2 has the key of another validator" in net.pods["tm-0"].said
 
 
+@pytest.mark.usefixtures("started")
 def test_a_genesis_that_is_not_made_of_the_template_is_not_taken(net: Net) -> None:
-    assert net.start() == OK
     sound = net.agree()
     forged = net.pods["tm-0"].public / "genesis.json"
     forged.write_text(sound.replace('"chain_id": "net"', '"chain_id": "ned"'))
@@ -696,8 +743,8 @@ def test_a_genesis_that_is_not_made_of_the_template_is_not_taken(net: Net) -> No
     assert net.pods["tm-1"].genesis == sound
 
 
+@pytest.mark.usefixtures("started")
 def test_another_template_than_that_of_the_chain_is_refused(net: Net) -> None:
-    assert net.start() == OK
     (net.mounts / "genesis" / "genesis.template").write_text(net.template.replace('"net"', '"other"'))
     assert net.start() == dict.fromkeys(OK, 1)
     assert "the genesis on the volume of tm-1 is not made of the ConfigMap tm-config" in net.pods["tm-1"].said
