@@ -302,6 +302,9 @@ def main() -> int:
         print(f"Looking for Python: {'; '.join(report.left_out)}; install one", file=sys.stderr)
         return 1
 
+    if {"e2e", "long"}.intersection(groups):
+        # Each test adds its own to it.
+        (OUTPUT / "figures.log").unlink(missing_ok=True)
     with ExitStack() as cleanup:
         scratch = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="mintnet-test-")))
         (OUTPUT / "junit").mkdir(parents=True, exist_ok=True)

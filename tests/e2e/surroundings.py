@@ -18,7 +18,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ from typing import Any
 
 import tree
 import yaml
+from votes import Told, contradictions
 
 CLUSTER = os.environ.get("MINTNET_E2E_CLUSTER", "mintnet-e2e")
 SUBNET = os.environ.get("MINTNET_E2E_SUBNET", "10.89.65.0/24")
@@ -33,6 +35,9 @@ NETWORK = "mintnet"
 """The default network's namespace and chain id."""
 
 VOLUMES = Path("/var/lib/containers/storage/volumes")
+
+FIGURES = tree.ROOT / "tests" / "output" / "figures.log"
+"""What tests measured: a runner in parallel shows nothing of a test that passes."""
 
 KINDS = (
     *("configmaps", "secrets", "services", "statefulsets", "persistentvolumeclaims"),
@@ -132,21 +137,32 @@ class User:
     def kubectl(self, arguments: str, *, code: int | None = 0) -> Run:
         return self.run(f"kubectl --context {self.cluster} {arguments}", self.home, code=code)
 
-    def get(self, what: str, namespace: str = NETWORK) -> Any:
-        """Objects as the API server has them, without a line in the log."""
-        command = ["kubectl", "--context", self.cluster, "-n", namespace, "get", *shlex.split(what), "-o", "json"]
-        answer = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+    def note(self, text: str) -> None:
+        """Kept with the results of the tests, and shown with a failure."""
+        print(f"\n{text}", flush=True)
+        test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0].removeprefix("tests/e2e/")
+        FIGURES.parent.mkdir(parents=True, exist_ok=True)
+        with FIGURES.open("a", encoding="utf-8") as log:
+            print(f"{test}: {text}" if test else text, file=log)
+
+    def ask(self, *arguments: str) -> str:
+        """What kubectl answers, without a line in the log."""
+        command = ["kubectl", "--context", self.cluster, *arguments]
+        answer = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, errors="replace", check=False
+        )
         assert answer.returncode == 0, answer.stderr
-        found = json.loads(answer.stdout)
+        return answer.stdout
+
+    def get(self, what: str, namespace: str = NETWORK) -> Any:
+        """Objects as the API server has them."""
+        found = json.loads(self.ask("-n", namespace, "get", *shlex.split(what), "-o", "json"))
         return found["items"] if found["kind"] == "List" else found
 
     def rpc(self, node: str, path: str, namespace: str = NETWORK) -> Any:
         """A node's answer, through the API server."""
         url = f"/api/v1/namespaces/{namespace}/pods/{node}:26657/proxy/{path}"
-        command = ["kubectl", "--context", self.cluster, "get", "--raw", url]
-        answer = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
-        assert answer.returncode == 0, answer.stderr
-        return json.loads(answer.stdout)["result"]
+        return json.loads(self.ask("get", "--raw", url))["result"]
 
     def height(self, node: str, namespace: str = NETWORK) -> int:
         return int(self.rpc(node, "status", namespace)["sync_info"]["latest_block_height"])
@@ -172,18 +188,10 @@ class User:
         }
 
     def objects(self, namespace: str = NETWORK) -> dict[str, str]:
-        """Every object that we make → a mark that changes when somebody writes to it.
-
-        The cluster writes the status of some; of those, what was asked for counts.
-        """
-        marks = {}
-        for item in self.get(",".join(KINDS), namespace):
-            metadata = item["metadata"]
-            mark = metadata["resourceVersion"]
-            if "status" in item:
-                mark = digest([item["spec"], metadata.get("labels"), metadata.get("annotations")])
-            marks[f"{item['kind']}/{metadata['name']}"] = mark
-        return marks
+        """Every object that we make → a mark that changes when somebody writes to it."""
+        return {
+            f"{item['kind']}/{item['metadata']['name']}": mark(item) for item in self.get(",".join(KINDS), namespace)
+        }
 
     def agree(self, namespace: str = NETWORK) -> int:
         """All nodes hold the same block at one height, and heights rise. Gives that height."""
@@ -210,19 +218,28 @@ class User:
             time.sleep(0.3)
         raise AssertionError(f"{what}: not within {seconds} s {trouble}")
 
-    def blocks(self, node: str = "tm-0", first: int = 1, namespace: str = NETWORK) -> list[dict[str, Any]]:
-        """All blocks from a height on, which the node's own curl fetches: a kubectl for each would take minutes."""
-        newest = self.height(node, namespace)
-        ask = 'curl -s "http://127.0.0.1:26657/block?height=$h"'
-        loop = f"h={first}; while [ $h -le {newest} ]; do {ask}; h=$((h+1)); done"
-        inside = ["exec", "-c", "tm", node, "--", "sh", "-c", loop]
-        command = ["kubectl", "--context", self.cluster, "-n", namespace, *inside]
-        answer = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True).stdout
+    def bulk(self, node: str, *paths: str, namespace: str = NETWORK) -> list[Any]:
+        """Many answers of a node, which one curl in it fetches: a kubectl for each would take minutes.
+
+        A path may have a range such as ``[1-500]``.
+        """
+        urls = [f"http://127.0.0.1:26657/{path}" for path in paths]
+        text, place = self.ask("-n", namespace, "exec", "-c", "tm", node, "--", "curl", "-s", *urls), 0
         found, decoder = [], json.JSONDecoder()
-        while answer := answer.lstrip():
-            block, end = decoder.raw_decode(answer)
-            found.append(block["result"]["block"])
-            answer = answer[end:]
+        while place < len(text):
+            answer, place = decoder.raw_decode(text, place)
+            assert "result" in answer, f"{node}: {answer}"
+            found.append(answer["result"])
+            while text[place : place + 1].isspace():
+                place += 1
+        return found
+
+    def blocks(self, node: str = "tm-0", first: int = 1, namespace: str = NETWORK) -> list[dict[str, Any]]:
+        """All blocks from a height on."""
+        newest = self.height(node, namespace)
+        if newest < first:
+            return []
+        found = [one["block"] for one in self.bulk(node, f"block?height=[{first}-{newest}]", namespace=namespace)]
         assert len(found) == newest - first + 1
         return found
 
@@ -240,12 +257,25 @@ class User:
             self.kubectl(f"-n {namespace} delete pod {node} --grace-period=0 --force")
 
     def nobody_signed_twice(self, namespace: str = NETWORK) -> None:
-        """No block from the first to the newest has evidence, and no node saw votes that contradict each other."""
-        for block in self.blocks(namespace=namespace):
-            assert not (block["evidence"] or {}).get("evidence"), f"evidence at height {block['header']['height']}"
-        for node in self.nodes(namespace):
-            log = self.kubectl(f"-n {namespace} logs {node} -c tm").output
-            assert not re.search("(?i)conflicting vote|duplicatevote", log), f"two votes in the log of {node}"
+        """All signatures in all blocks that the nodes hold, their newest commits, evidence and logs."""
+        pods = self.pods(namespace)
+        with ThreadPoolExecutor(max(1, len(pods))) as pool:
+            told = pool.map(lambda node: self.told(node, pods[node][1] > 0, namespace), pods)
+            finds = contradictions(dict(zip(pods, told, strict=True)))
+        assert not finds, "\n".join(finds)
+
+    def told(self, node: str, restarted: bool, namespace: str = NETWORK) -> Told:
+        """What a node tells of its chain; where a container of its pod restarted, with the log of the life before."""
+        info = self.rpc(node, "status", namespace)["sync_info"]
+        first, newest = int(info["earliest_block_height"]), int(info["latest_block_height"])
+        *blocks, seen = self.bulk(node, f"block?height=[{first}-{newest}]", "commit", namespace=namespace)
+        logs = ["-n", namespace, "logs", node, "-c", "tm"]
+        log = self.ask(*logs)
+        if restarted:
+            # It may have been another container, and a machine that was killed does not keep all logs.
+            with suppress(AssertionError):
+                log += self.ask(*logs, "--previous")
+        return Told(first, newest, blocks, [seen], log)
 
     def read(self, node: str, key: str, namespace: str = NETWORK) -> str:
         """A key of the built-in application, read through the node's own RPC inside the network."""
@@ -269,6 +299,17 @@ def served(folder: Path) -> Iterator[str]:
             yield f"http://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
+
+
+def mark(item: dict[str, Any]) -> str:
+    """Of an object, changes when somebody writes to it.
+
+    The cluster writes the status of some; of those, what was asked for counts.
+    """
+    metadata = item["metadata"]
+    if "status" in item:
+        return digest([item.get("spec"), metadata.get("labels"), metadata.get("annotations")])
+    return str(metadata["resourceVersion"])
 
 
 def digest(value: object) -> str:
