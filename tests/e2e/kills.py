@@ -27,8 +27,6 @@ SEED = int(os.environ.get("MINTNET_E2E_SEED") or random.SystemRandom().randrange
 POINTS = int(os.environ.get("MINTNET_E2E_POINTS") or 20)
 """How many moments of each phase are tried in a long run; a short one tries one."""
 
-LOG = tree.ROOT / "tests" / "output" / "kills.log"
-
 Entry = dict[str, Any]
 
 PARTS = ("containerd", "cni", "kubeadm", "storage", "kubectl", "program")
@@ -37,9 +35,12 @@ _ACTIONS = {
     "cometbft_keys": "keys",
     "cometbft_genesis": "keys",
     "objects": "apply",
+    "cometbft_roll": "roll",
     "cometbft_wait": "wait",
     "cometbft_absent": "destroy",
 }
+_VERBS = {"stop": "cometbft_state", "start": "cometbft_state", "reset": "cometbft_absent"}
+"""Playbooks, and with what they do of their own. They look with the same before, which is no part of it."""
 SECONDS = {
     "build": 8,
     "machine": 8,
@@ -47,16 +48,17 @@ SECONDS = {
     "minikube": 40,
     "keys": 1,
     "apply": 1,
+    "roll": 16,
     "wait": 8,
+    "stop": 3,
+    "start": 8,
+    "reset": 4,
     "destroy": 4,
     "destroy-cluster": 3,
 }
 """How long a phase takes, until it was seen."""
-_ORDER = {
-    phase: number
-    for number, phase in enumerate(("build", "machine", "kubeadm", "minikube", "keys", "apply", "wait", "destroy"))
-}
-_ORDER["destroy-cluster"] = 0
+_COMING = ("build", "machine", "kubeadm", "minikube", "reset", "keys", "apply", "roll", "wait", "destroy")
+_ORDER = {**{phase: number for number, phase in enumerate(_COMING)}, "destroy-cluster": 0, "stop": 0, "start": 0}
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class Victim(User):
     quiet: bool = True
     seconds: dict[str, float] = field(default_factory=lambda: dict(SECONDS))
     tally: Counter[str] = field(default_factory=Counter)
+    converged: Counter[str] = field(default_factory=Counter)
+    blows: list[Blow] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -136,6 +140,7 @@ class Victim(User):
             blow = self._try(book, phase, share * self.seconds[phase], options)
             if blow:
                 self.tally[blow.phase] += 1
+                self.blows.append(blow)
                 self.note(f"seed {SEED}, {phase} {point}: {blow}")
             if blow and blow.phase == phase:
                 return blow
@@ -143,11 +148,10 @@ class Victim(User):
             self.seconds[phase] /= 2
         raise AssertionError(f"{phase} was not met:\n{(self.home / 'output').read_text(encoding='utf-8')}")
 
-    def note(self, text: str) -> None:
-        """Kept with the results of the tests, and shown with a failure."""
-        print(f"\n{text}", flush=True)
-        with LOG.open("a", encoding="utf-8") as log:
-            print(text, file=log)
+    def came_through(self) -> None:
+        """What was killed in this test has come to its end, and was found whole."""
+        self.converged.update(blow.phase for blow in self.blows)
+        self.blows.clear()
 
     def _try(self, book: Path | str, phase: str, moment: float, options: str) -> Blow | None:
         """Kills when the run has been in the phase for so long, or is past it."""
@@ -188,7 +192,7 @@ def phases(entries: list[Entry], book: Path | str) -> list[tuple[str, float, flo
     """(phase, when it began, when it ended or now), in the order in which they came."""
     if not entries:
         return []
-    found: list[tuple[str, float]] = [("start", entries[0]["at"])]
+    found: list[tuple[str, float]] = [("beginning", entries[0]["at"])]
     for entry in entries:
         if "task" not in entry:
             continue
@@ -204,6 +208,11 @@ def phases(entries: list[Entry], book: Path | str) -> list[tuple[str, float, flo
 def phase_of(entry: Entry, book: str) -> str | None:
     """None: it belongs to what came before it."""
     action = entry["action"].rsplit(".", 1)[-1]
+    looks = entry["task"].rpartition(" : ")[2].startswith("See ")
+    if action == _VERBS.get(book):
+        return None if looks else book
+    if action == "cometbft_roll" and looks:
+        return None
     if book == "destroy_cluster":
         return "destroy-cluster" if entry["role"] == "machines" or action == "kubeconfig" else None
     return _ACTIONS.get(action) if entry["role"] == "cometbft" else _ROLES.get(entry["role"])

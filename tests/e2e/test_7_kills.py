@@ -21,16 +21,19 @@ from typing import Any
 
 import pytest
 import yaml
-from kills import LOG, POINTS, SEED, Victim, kill_family
-from surroundings import FOREIGN, NETWORK, folder, processes, sweep, traces
+from kills import POINTS, SEED, Victim, kill_family
+from surroundings import FOREIGN, NETWORK, folder, mark, processes, sweep, traces
 
 CLUSTER = "e2ekills"
 SUBNET = "10.89.71.0/24"
 NODES = 2
 NETWORK_BOOK, DESTROY = "playbooks/network.yml", "playbooks/destroy.yml"
 CLUSTER_BOOK, DESTROY_CLUSTER = "playbooks/cluster.yml", "playbooks/destroy_cluster.yml"
+STOP, START, RESET = (f"playbooks/{verb}.yml" for verb in ("stop", "start", "reset"))
 YES = "-e mintnet_confirm=true"
 SIZE = f"-e cometbft_nodes={NODES}"
+KEPT = "-e cometbft_tx=kept=through-all"
+OURS = "app.kubernetes.io/managed-by in (mintnet, mintnet.kubernetes)"
 
 # Parts that are built in seconds, with what both kinds of builds leave: a Go program, a file system, an image.
 BUILD = """
@@ -50,6 +53,7 @@ PRIVATE = re.compile(rb"PRIVATE KEY|client-key-data|priv_key")
 
 
 pointwise = pytest.mark.parametrize("point", range(1, POINTS))
+operations = pytest.mark.parametrize("point", range(min(5, POINTS)))
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +64,19 @@ def victim() -> Iterator[Victim]:
         someone = Victim(Path(tempfile.mkdtemp(prefix=f"{CLUSTER}-")), CLUSTER, SUBNET)
         left = {kind: names for kind, names in traces(someone).items() if names}
         assert not left, f"an earlier run of these tests left something; remove it first: {left}"
-        LOG.parent.mkdir(parents=True, exist_ok=True)
-        LOG.unlink(missing_ok=True)
         someone.note(f"MINTNET_E2E_SEED={SEED}")
         yield someone
-        someone.note(f"killed, by phase: {dict(sorted(someone.tally.items()))}")
+        for phase, times in sorted(someone.tally.items()):
+            someone.note(f"{phase}: killed {times} times, converged {someone.converged[phase]} times")
         someone.play(DESTROY_CLUSTER, YES, code=None)
         sweep(CLUSTER)
         shutil.rmtree(someone.home, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def own_kills(victim: Victim) -> None:
+    """What came of those of a test that failed is not known."""
+    victim.blows.clear()
 
 
 def book(victim: Victim, name: str, text: str) -> Path:
@@ -120,13 +129,35 @@ def things(victim: Victim) -> dict[str, Any]:
     found: dict[str, Any] = {**traces(victim), "processes": set(), "files": files}
     machines = podman("ps", "-a", "-q", "--filter", f"label=io.mintnet.cluster={CLUSTER}")
     for machine in machines:
-        run = "find /etc /usr/local /var/lib/mintnet -xdev -type f -newermt '2 seconds ago' | head"
         found[machine] = podman("inspect", "-f", "{{.State.Status}} {{.State.StartedAt}}", machine)
         if "running" in found[machine]:
-            found[machine] += podman("exec", machine, "sh", "-c", run)
+            found[f"files of {machine}"] = written(machine)
+    found |= around(victim)
     if there(victim):
         found |= victim.objects()
+        found["pods"] = {name: uid for name, (uid, _restarts) in victim.pods().items()}
     return found
+
+
+def written(machine: str) -> set[str]:
+    """Each file of a machine that is ours to write, with a time that changes with whatever is done to it."""
+    run = "find /etc /usr/local /var/lib/mintnet -xdev -type f -printf '%p %m %s %C@\\n' 2>/dev/null || true"
+    answer = subprocess.run(["podman", "exec", machine, "sh", "-c", run], capture_output=True, text=True, check=True)
+    assert "/etc/" in answer.stdout
+    return set(answer.stdout.splitlines())
+
+
+def around(victim: Victim) -> dict[str, str]:
+    """Whatever of ours is in the cluster outside of the network; nothing where no cluster answers yet."""
+    kinds = "namespaces,serviceaccounts,roles,rolebindings,clusterroles,clusterrolebindings,configmaps,deployments"
+    command = ["kubectl", "--context", CLUSTER, "get", f"{kinds},storageclasses", "-A", "-l", OURS, "-o", "json"]
+    answer = subprocess.run(command, env=victim.environment, capture_output=True, text=True, check=False)
+    items = json.loads(answer.stdout)["items"] if answer.returncode == 0 else []
+    return {
+        f"{item['kind']}/{item['metadata'].get('namespace', '')}/{item['metadata']['name']}": mark(item)
+        for item in items
+        if item["metadata"].get("namespace") != NETWORK
+    }
 
 
 def there(victim: Victim) -> bool:
@@ -203,6 +234,7 @@ def kill_a_build(victim: Victim, point: int) -> None:
     assert str(victim.home) not in Path("/proc/self/mounts").read_text(encoding="utf-8")
     no_drafts(victim)
     no_processes(victim)
+    victim.came_through()
 
 
 def gone(victim: Victim) -> None:
@@ -232,29 +264,30 @@ def one_machine() -> None:
 # --- check runs -------------------------------------------------------------------------------------------------------
 
 
-def check(victim: Victim, play: str, options: str = "") -> set[str]:
-    """What a check run tells that it would change; it changes nothing."""
+def check(victim: Victim, play: Path | str, options: str = "", shows: str = "") -> set[str]:
+    """What a check run tells that it would change, with a line that its difference shows; it changes nothing."""
     before = settled(victim)
-    victim.play(play, f"{options} --check --diff")
+    run = victim.play(play, f"{options} --check --diff")
     told = victim.changes()
+    assert re.search(shows, run.output, re.MULTILINE), run
     assert things(victim) == before
     return told
 
 
-def as_told(victim: Victim, play: str, options: str = "") -> set[str]:
+def as_told(victim: Victim, play: Path | str, options: str = "", shows: str = "") -> set[str]:
     """A run that changes what a check run before it has told, and nothing else."""
-    told = check(victim, play, options)
+    told = check(victim, play, options, shows)
     run = victim.play(play, options)
     assert victim.changes() == told, run
     return told
 
 
-def finish(victim: Victim, play: str, options: str, point: int) -> None:
+def finish(victim: Victim, play: str, options: str, point: int) -> set[str]:
     """What was killed comes to its end; in a short run a check run says before what is left to do."""
     if point == 0:
-        as_told(victim, play, options)
-    else:
-        victim.play(play, options)
+        return as_told(victim, play, options)
+    victim.play(play, options)
+    return victim.changes()
 
 
 # --- network ----------------------------------------------------------------------------------------------------------
@@ -295,6 +328,7 @@ def kill_a_network(victim: Victim, point: int) -> None:
     finish(victim, NETWORK_BOOK, SIZE, point)
     assert len(victim.nodes()) == NODES
     victim.agree()
+    victim.nobody_signed_twice()
     now_keys, now_genesis = documents(victim)
     assert len(now_keys) == 2 * NODES
     unchanged(keys, now_keys)
@@ -311,6 +345,16 @@ def kill_a_network(victim: Victim, point: int) -> None:
     nothing_of_the_network(victim)
     assert victim.play(DESTROY, YES).changed == 0
     no_drafts(victim)
+    victim.came_through()
+
+
+def test_check_of_a_half_made_network(cluster: Victim) -> None:
+    """Some of it is there, and nobody has waited for it."""
+    cluster.kill(NETWORK_BOOK, "apply", 0, SIZE)
+    told = as_told(cluster, NETWORK_BOOK, SIZE)
+    assert {"recorded tm-0", "recorded tm-1"} <= told
+    cluster.agree()
+    cluster.came_through()
 
 
 def unchanged(before: dict[str, str], after: dict[str, str]) -> None:
@@ -332,10 +376,11 @@ def nothing_of_the_network(victim: Victim) -> None:
 
 
 def test_two_creates_at_once(cluster: Victim) -> None:
-    """Both end well, or one says that the other runs: one set of keys, one genesis, nothing twice."""
+    """Both end well: one set of keys, one genesis, nothing twice."""
     both(cluster, NETWORK_BOOK)
     assert len(cluster.nodes()) == NODES
     cluster.agree()
+    cluster.nobody_signed_twice()
     assert len(documents(cluster)[0]) == 2 * NODES
     assert cluster.play(NETWORK_BOOK, SIZE).changed == 0
     no_drafts(cluster)
@@ -359,6 +404,102 @@ def both(victim: Victim, play: str) -> None:
         (victim.home / f"journal-{number}").unlink()
 
 
+# --- operations on a network that lives -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def running(victim: Victim) -> Victim:
+    """A network at rest, with a value that is written."""
+    if not exists(victim):
+        victim.play(CLUSTER_BOOK)
+    victim.play(NETWORK_BOOK, f"{SIZE} {YES}")
+    if not victim.read("tm-0", "kept"):
+        victim.play("playbooks/tx.yml", KEPT)
+    return victim
+
+
+def went_on(victim: Victim, height: int, size: str = SIZE) -> None:
+    """The same chain, with all that was written, and nothing left to do."""
+    assert victim.play(NETWORK_BOOK, size).changed == 0
+    assert victim.agree() > height
+    assert {victim.read(node, "kept") for node in victim.nodes()} == {"through-all"}
+    victim.nobody_signed_twice()
+    no_drafts(victim)
+    no_processes(victim)
+    victim.came_through()
+
+
+@pytest.mark.long
+@operations
+def test_roll_at_many_moments(running: Victim, point: int) -> None:
+    """Each node's restart halts a chain of two, which is confirmed."""
+    before, height, pods = documents(running), running.height("tm-0"), running.pods()
+    budget = [item["spec"] for item in running.get("poddisruptionbudgets")]
+    other = f"{SIZE} -e cometbft_block_time={600 + point}ms"
+    running.kill(NETWORK_BOOK, "roll", point, f"{other} {YES}")
+    running.play(NETWORK_BOOK, f"{other} {YES}")
+    assert documents(running) == before
+    assert not {uid for uid, _restarts in pods.values()} & {uid for uid, _restarts in running.pods().values()}
+    assert [item["spec"] for item in running.get("poddisruptionbudgets")] == budget
+    went_on(running, height, other)
+
+
+@pytest.mark.long
+@operations
+def test_stop_and_start_at_many_moments(running: Victim, point: int) -> None:
+    """Of the whole network and, at every second point, of one node."""
+    before, height, claims = documents(running), running.height("tm-0"), volumes(running)
+    one = "-e cometbft_node=tm-1" if point % 2 else ""
+    running.kill(STOP, "stop", point, f"{one} {YES}")
+    running.play(STOP, f"{one} {YES}")
+    assert nodes_that_run(running) == (["tm-0"] if one else [])
+    assert running.play(STOP, f"{one} {YES}").changed == 0
+    running.kill(START, "start", point, one)
+    running.play(START, one)
+    went_on(running, height)
+    assert running.play(START, one).changed == 0
+    assert nodes_that_run(running) == running.nodes()
+    assert (documents(running), volumes(running)) == (before, claims)
+
+
+@pytest.mark.long
+@operations
+def test_reset_at_many_moments(running: Victim, point: int) -> None:
+    """The old chain is gone as a whole, with its keys and its volumes, and the new one is whole."""
+    (old_keys, old_genesis), claims = documents(running), volumes(running)
+    running.kill(RESET, "reset", point, f"{SIZE} {YES}")
+    running.play(RESET, f"{SIZE} {YES}")
+    keys, genesis = documents(running)
+    assert sorted(keys) == sorted(old_keys)
+    assert not set(keys.values()) & set(old_keys.values())
+    assert sorted(genesis) == sorted(old_genesis)
+    assert genesis != old_genesis
+    assert sorted(volumes(running)) == sorted(claims)
+    assert not set(volumes(running).values()) & set(claims.values())
+    running.wait("old volumes are gone", lambda: len(running.get("persistentvolumes", "default")) == NODES)
+    running.play("playbooks/tx.yml", KEPT)
+    went_on(running, 0)
+
+
+@pytest.mark.long
+def test_check_of_a_roll(running: Victim) -> None:
+    told = as_told(running, NETWORK_BOOK, f"{SIZE} -e cometbft_block_time=700ms {YES}")
+    assert {"replaced tm-0", "replaced tm-1", "updated StatefulSet tm"} <= told
+    running.agree()
+
+
+def volumes(victim: Victim) -> dict[str, str]:
+    return {item["metadata"]["name"]: item["metadata"]["uid"] for item in victim.get("persistentvolumeclaims")}
+
+
+def nodes_that_run(victim: Victim) -> list[str]:
+    return [
+        pod["metadata"]["name"]
+        for pod in victim.get("pods")
+        if {kind for item in pod["status"].get("containerStatuses", []) for kind in item["state"]} == {"running"}
+    ]
+
+
 # --- cluster ----------------------------------------------------------------------------------------------------------
 
 
@@ -377,7 +518,8 @@ def kill_a_cluster(victim: Victim, point: int) -> None:
     for phase in ("machine", "kubeadm"):
         victim.kill(CLUSTER_BOOK, phase, point)
     known = authority()
-    finish(victim, CLUSTER_BOOK, "", point)
+    told = finish(victim, CLUSTER_BOOK, "", point)
+    assert told or known, "a cluster that is half made has something left to do"
     one_machine()
     assert authority() == known or not known
     assert [item["metadata"]["name"] for item in victim.get("nodes")] == [f"{CLUSTER}-1"]
@@ -388,6 +530,7 @@ def kill_a_cluster(victim: Victim, point: int) -> None:
     assert [context["name"] for context in entries["contexts"]] == ["theirs", CLUSTER]
     no_drafts(victim)
     no_processes(victim)
+    victim.came_through()
 
 
 def authority() -> list[str]:
@@ -431,7 +574,7 @@ def begun(arguments: list[str]) -> bool:
 @pytest.mark.long
 def test_check_of_an_empty_machine(victim: Victim) -> None:
     remove_cluster(victim, POINTS)
-    told = as_told(victim, "playbooks/create.yml", SIZE)
+    told = as_told(victim, "playbooks/create.yml", SIZE, shows=r"^\+tm-0: missing keys would be made$")
     assert {"containerd", "kubeadm", "kubeconfig", "storage", f"{CLUSTER}-1", "created tm-0", "recorded tm-0"} <= told
     victim.agree()
 
@@ -440,11 +583,20 @@ def test_check_of_an_empty_machine(victim: Victim) -> None:
 def test_check_of_a_running_network(victim: Victim) -> None:
     """Nothing to do, and something."""
     assert as_told(victim, "playbooks/create.yml", SIZE) == set()
-    told = as_told(victim, NETWORK_BOOK, f"-e cometbft_nodes={NODES + 1} -e cometbft_validators={NODES}")
+    more, new = f"-e cometbft_nodes={NODES + 1} -e cometbft_validators={NODES}", f"tm-{NODES}"
+    told = as_told(victim, NETWORK_BOOK, more, shows=rf'^\+ +"nodes": "tm-0 .*\\n{new} {new} ')
     assert {f"created tm-{NODES}", f"created Service tm-{NODES}", "updated StatefulSet tm"} <= told
     victim.agree()
     assert "removed Namespace mintnet" in as_told(victim, DESTROY, YES)
     nothing_of_the_network(victim)
+
+
+def test_check_of_a_build(victim: Victim) -> None:
+    """With nothing in the cache."""
+    cache = victim.home / "artifacts-anew"
+    told = as_told(victim, book(victim, "build", BUILD), f"-e artifacts_cache_dir={cache}")
+    assert {f"built {part}" for part in ("pause", "image-pause", "debian-busybox", "image-helper")} <= told
+    shutil.rmtree(cache)
 
 
 def test_the_end(victim: Victim) -> None:

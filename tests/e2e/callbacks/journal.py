@@ -21,7 +21,7 @@ description:
 """
 
 # The fields of a result that list what was done, or would be.
-LISTS = ("built", "did", "created", "updated", "removed", "imported", "recorded")
+LISTS = ("built", "downloaded", "pushed", "did", "created", "updated", "removed", "imported", "replaced", "recorded")
 
 
 class CallbackModule(CallbackBase):
@@ -51,8 +51,9 @@ class CallbackModule(CallbackBase):
 
     @staticmethod
     def _names(action: str, found: Any) -> list[str]:
-        # What a check run would create has a name of its own where the names are those of keys.
-        lists = {**found, "created": found.get("would_create") or found.get("created")}
+        # What a check run would create or replace has a name of its own where the names are those of keys or nodes.
+        would = {"created": found.get("would_create"), "replaced": found.get("order")}
+        lists = {**found, **{field: names for field, names in would.items() if names}}
         names = [f"{field} {name}" for field in LISTS if isinstance(lists.get(field), list) for name in lists[field]]
         if action.endswith("podman_machines") and isinstance(found["diff"]["before"], dict):
             before, after = found["diff"]["before"], found["diff"]["after"]
