@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cluster of five machines, three of them control planes, under a network of five: each machine is lost in turn."""
+"""A cluster of five machines, three of them control planes, under a network of five: each machine is lost in turn,
+and then all at once.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +25,22 @@ def machines(user: User) -> dict[str, dict[str, str]]:
     }
 
 
+def values(user: User, key: str) -> dict[str, str]:
+    """What each node says of it."""
+    return {node: user.read(node, key) for node in NODES}
+
+
+def claims(user: User) -> set[str]:
+    return {item["metadata"]["uid"] for item in user.get("persistentvolumeclaims")}
+
+
 def places(user: User) -> dict[str, str]:
     return {pod["metadata"]["name"]: pod["spec"]["nodeName"] for pod in user.get("pods -l tm=tm")}
 
 
 def test_three_control_planes_and_two_nodes_from_nothing(user: User, clone: Path) -> None:
     run = user.run(f"make create {FIVE}", clone)
-    print(f"three control planes and two nodes, five validators: {run.seconds:.0f} s")
+    user.note(f"three control planes and two nodes, five validators: {run.seconds:.0f} s")
     ready = machines(user)
     assert sorted(ready) == [f"{user.cluster}-{number}" for number in range(1, 6)]
     control = "node-role.kubernetes.io/control-plane"
@@ -46,7 +57,7 @@ def test_second_create_changes_nothing(user: User, clone: Path) -> None:
     assert check.changed == 0
     run = user.run(f"make create {FIVE}", clone)
     assert run.changed == 0
-    print(f"second create on five machines: {run.seconds:.0f} s")
+    user.note(f"second create on five machines: {run.seconds:.0f} s")
     assert (user.objects(), user.pods()) == before
 
 
@@ -74,22 +85,42 @@ def test_a_machine_is_lost_and_comes_back(user: User, clone: Path, number: int) 
     lost = f"{user.cluster}-{number}"
     (away,) = [node for node, place in places(user).items() if place == lost]
     others = [node for node in NODES if node != away]
+    user.run(f"make tx TX='machine-{number}=before it was lost' NODE={away}", clone)
     height = max(user.height(node) for node in NODES)
     user.run(f"podman kill {lost}", user.home)
     # Status finds an API server that lives, and leads the user's context to it.
     found = user.wait("the API answers", lambda: user.run("make status", clone, code=None).output.count("tm-"), 60)
     gone_on = user.wait("the chain goes on", lambda: all(user.height(node) > height + 3 for node in others), 120)
-    print(f"{lost} lost: status after {found:.1f} s, all others above the old height after {gone_on:.1f} s more")
+    user.note(f"{lost} lost: status after {found:.1f} s, all others above the old height after {gone_on:.1f} s more")
     run = user.run(f"make create {FIVE}", clone)
     assert lost in machines(user)
-    print(f"create has brought {lost} back in {run.seconds:.0f} s")
+    user.note(f"create has brought {lost} back in {run.seconds:.0f} s")
     user.agree()
+    assert values(user, f"machine-{number}") == dict.fromkeys(NODES, "before it was lost")
+    assert user.run(f"make create {FIVE}", clone).changed == 0
+
+
+def test_all_machines_are_lost_at_once(user: User, clone: Path) -> None:
+    """One create brings all of them back."""
+    gap = user.longest_gap(2)
+    user.note(f"longest time between two blocks while one machine after the other was lost: {gap:.1f} s")
+    user.run("make tx TX='all=before they were lost'", clone)
+    height, volumes = max(user.height(node) for node in NODES), claims(user)
+    everything = [f"{user.cluster}-{number}" for number in range(1, 6)]
+    user.run(f"podman kill {' '.join(everything)}", user.home)
+    run = user.run(f"make create {FIVE}", clone)
+    user.note(f"five machines lost at once: create has brought all back in {run.seconds:.0f} s")
+    assert sorted(machines(user)) == everything
+    assert sorted(places(user)) == NODES
+    assert claims(user) == volumes
+    assert user.agree() > height
+    assert values(user, "all") == dict.fromkeys(NODES, "before they were lost")
+    assert values(user, "machine-1") == dict.fromkeys(NODES, "before it was lost")
     assert user.run(f"make create {FIVE}", clone).changed == 0
 
 
 def test_nobody_has_signed_twice(user: User) -> None:
     user.nobody_signed_twice()
-    print(f"longest time between two blocks: {user.longest_gap(2):.1f} s")
 
 
 def test_the_cluster_goes_without_a_trace(user: User, clone: Path) -> None:
