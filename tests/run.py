@@ -332,6 +332,8 @@ def main() -> int:
                 report.results.append(run(stage, scratch))
 
     print(summary(report, time.monotonic() - began), flush=True)
+    if (OUTPUT / "figures.log").exists():
+        print(f"figures: {(OUTPUT / 'figures.log').relative_to(tree.ROOT)}", flush=True)
     return 1 if report.failed else 0
 
 

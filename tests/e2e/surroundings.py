@@ -137,13 +137,9 @@ class User:
     def kubectl(self, arguments: str, *, code: int | None = 0) -> Run:
         return self.run(f"kubectl --context {self.cluster} {arguments}", self.home, code=code)
 
-    def note(self, text: str) -> None:
-        """Kept with the results of the tests, and shown with a failure."""
-        print(f"\n{text}", flush=True)
-        test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0].removeprefix("tests/e2e/")
-        FIGURES.parent.mkdir(parents=True, exist_ok=True)
-        with FIGURES.open("a", encoding="utf-8") as log:
-            print(f"{test}: {text}" if test else text, file=log)
+    @staticmethod
+    def note(text: str) -> None:
+        note(text)
 
     def ask(self, *arguments: str) -> str:
         """What kubectl answers, without a line in the log."""
@@ -299,6 +295,15 @@ def served(folder: Path) -> Iterator[str]:
             yield f"http://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
+
+
+def note(text: str) -> None:
+    """Kept with the results of the tests, and shown with a failure."""
+    print(f"\n{text}", flush=True)
+    test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0].removeprefix("tests/e2e/")
+    FIGURES.parent.mkdir(parents=True, exist_ok=True)
+    with FIGURES.open("a", encoding="utf-8") as log:
+        print(f"{test}: {text}" if test else text, file=log)
 
 
 def mark(item: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ import pytest
 from kubernetes.client import CoreV1Api
 from kubernetes.config import new_client_from_config
 from modules import finish, module, start
-from surroundings import CLUSTER, User
+from surroundings import CLUSTER, User, note
 
 NAMESPACE = "modules-trial"
 
@@ -131,7 +131,7 @@ def test_thousands_of_nodes(place: Place) -> None:
     for expected in (1000, 0):
         began = time.monotonic()
         result = module("cometbft_keys", **wanted)
-        print(f"1000 nodes, {expected} of them new: {time.monotonic() - began:.1f} s")
+        note(f"1000 nodes, {expected} of them new: {time.monotonic() - began:.1f} s")
         assert len(result["created"]) == expected
     genesis = module(
         "cometbft_genesis",

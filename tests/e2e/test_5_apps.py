@@ -38,7 +38,7 @@ def survives(user: User, folder: Path, number: int) -> None:
     before = user.height("tm-1", COUNTER)
     kill(user, "tm-2")
     seconds = user.wait("tm-2 goes on", lambda: user.height("tm-2", COUNTER) > before + 1)
-    print(f"application ended to next block of its node: {seconds:.1f} s")
+    user.note(f"application ended to next block of its node: {seconds:.1f} s")
     user.run(f"make tx TX={number}", folder)
     user.agree(COUNTER)
     user.wait("all have counted it", lambda: {count(user, node) for node in user.nodes(COUNTER)} == {number + 1})
@@ -82,7 +82,7 @@ def test_another_program_goes_from_node_to_node(user: User, counter: Path) -> No
     assert run.changed
     for node in user.nodes(COUNTER):
         assert user.rpc(node, "abci_info", COUNTER)["response"]["data"] == "counter 2"
-    print(f"longest gap while the image was rolled: {user.longest_gap(first, COUNTER):.1f} s")
+    user.note(f"longest gap while the image was rolled: {user.longest_gap(first, COUNTER):.1f} s")
     user.run("make tx TX=3", counter)
 
 

@@ -169,4 +169,5 @@ def test_sixteen(user: User, clone: Path) -> None:
     user.agree()
     again = user.run("make create ARGS='-e cometbft_nodes=16'", clone)
     assert again.changed == 0
+    user.note(f"sixteen nodes: {run.seconds:.1f} s, second create {again.seconds:.1f} s")
     assert run.seconds < 300
