@@ -15,6 +15,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,11 +49,11 @@ SECONDS = {
     "minikube": 40,
     "keys": 1,
     "apply": 1,
-    "roll": 16,
+    "roll": 6,
     "wait": 8,
-    "stop": 3,
-    "start": 8,
-    "reset": 4,
+    "stop": 2,
+    "start": 5,
+    "reset": 3,
     "destroy": 4,
     "destroy-cluster": 3,
 }
@@ -133,11 +134,17 @@ class Victim(User):
         """What the last run told that it changed, or would: each thing, but a part of a cluster as one."""
         return {name for entry in self.entries() if "changed" in entry for name in _things(entry)}
 
-    def kill(self, book: Path | str, phase: str, point: int, options: str = "") -> Blow:
-        """Kills a run in this phase, at the moment that seed and number of the point say."""
+    def kill(
+        self, book: Path | str, phase: str, point: int, options: str = "", undo: Callable[[], object] | None = None
+    ) -> Blow:
+        """Kills a run in this phase, at the moment that seed and number of the point say.
+
+        With ``undo``, what a run did that came to its end before is done anew.
+        """
         share = random.Random(f"{SEED}:{phase}:{point}").random()
+        expected = self.seconds[phase]
         for _attempt in range(6):
-            blow = self._try(book, phase, share * self.seconds[phase], options)
+            blow = self._try(book, phase, share * expected, options)
             if blow:
                 self.tally[blow.phase] += 1
                 self.blows.append(blow)
@@ -145,7 +152,10 @@ class Victim(User):
             if blow and blow.phase == phase:
                 return blow
             # It was over sooner than expected.
-            self.seconds[phase] /= 2
+            if undo:
+                undo()
+            expected /= 2
+            self.seconds[phase] = expected
         raise AssertionError(f"{phase} was not met:\n{(self.home / 'output').read_text(encoding='utf-8')}")
 
     def came_through(self) -> None:

@@ -9,6 +9,7 @@ one phase has to come through it before it can be killed in the next.
 from __future__ import annotations
 
 import fcntl
+import functools
 import json
 import re
 import shutil
@@ -173,14 +174,20 @@ def settled(victim: Victim) -> dict[str, Any]:
     for _attempt in range(60):
         time.sleep(1)
         after = things(victim)
-        if after == before and not at_work():
+        if after == before and not at_work(victim):
             return after
         before = after
     raise AssertionError("it does not come to rest")
 
 
-def at_work() -> bool:
-    """Whether a machine is still making the cluster, after the run that began it was killed."""
+def at_work(victim: Victim) -> bool:
+    """Whether, after the run that began it was killed, volumes or pods are still made, or a machine's cluster."""
+    if there(victim):
+        claims, sets = victim.get("persistentvolumeclaims"), victim.get("statefulsets")
+        if any(item["status"]["phase"] == "Pending" for item in claims):
+            return True
+        if len(victim.pods()) < sum(item["spec"]["replicas"] for item in sets):
+            return True
     machines = podman("ps", "-q", "--filter", f"label=io.mintnet.cluster={CLUSTER}")
     unit = "systemctl is-active mintnet-cluster-init.service || true"
     return any("activating" in podman("exec", machine, "sh", "-c", unit) for machine in machines)
@@ -392,6 +399,7 @@ def test_two_creates_at_once_from_nothing(victim: Victim) -> None:
     both(victim, "playbooks/create.yml")
     one_machine()
     victim.agree()
+    victim.nobody_signed_twice()
     assert victim.play("playbooks/create.yml", SIZE).changed == 0
     no_drafts(victim)
 
@@ -436,7 +444,8 @@ def test_roll_at_many_moments(running: Victim, point: int) -> None:
     before, height, pods = documents(running), running.height("tm-0"), running.pods()
     budget = [item["spec"] for item in running.get("poddisruptionbudgets")]
     other = f"{SIZE} -e cometbft_block_time={600 + point}ms"
-    running.kill(NETWORK_BOOK, "roll", point, f"{other} {YES}")
+    back = functools.partial(running.play, NETWORK_BOOK, f"{SIZE} {YES}")
+    running.kill(NETWORK_BOOK, "roll", point, f"{other} {YES}", undo=back)
     running.play(NETWORK_BOOK, f"{other} {YES}")
     assert documents(running) == before
     assert not {uid for uid, _restarts in pods.values()} & {uid for uid, _restarts in running.pods().values()}
@@ -450,14 +459,15 @@ def test_stop_and_start_at_many_moments(running: Victim, point: int) -> None:
     """Of the whole network and, at every second point, of one node."""
     before, height, claims = documents(running), running.height("tm-0"), volumes(running)
     one = "-e cometbft_node=tm-1" if point % 2 else ""
-    running.kill(STOP, "stop", point, f"{one} {YES}")
-    running.play(STOP, f"{one} {YES}")
+    stop, start = (functools.partial(running.play, verb, f"{one} {YES}") for verb in (STOP, START))
+    running.kill(STOP, "stop", point, f"{one} {YES}", undo=start)
+    stop()
     assert nodes_that_run(running) == (["tm-0"] if one else [])
-    assert running.play(STOP, f"{one} {YES}").changed == 0
-    running.kill(START, "start", point, one)
-    running.play(START, one)
+    assert stop().changed == 0
+    running.kill(START, "start", point, one, undo=stop)
+    start()
     went_on(running, height)
-    assert running.play(START, one).changed == 0
+    assert start().changed == 0
     assert nodes_that_run(running) == running.nodes()
     assert (documents(running), volumes(running)) == (before, claims)
 
