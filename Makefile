@@ -22,7 +22,7 @@ new: ready  ## a network file for your own application  NAME=myapp
 	$(playbook)
 create: ready  ## from nothing, machines or a cluster to a network that makes blocks
 	$(playbook)
-render: ready  ## what create would apply, as files            OUT=manifests
+render: ready  ## what create would apply, as files            OUT=manifests or OUT=app.yaml
 	$(playbook)
 status: ready  ## one table and a verdict                      QUERY='nodes[].height' or WATCH=yes
 	$(playbook)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _kubeconfig
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import nearest
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import is_single, nearest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._quantity import quantity
 
 QUANTITY = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?\d+)?", re.ASCII)
@@ -50,6 +50,19 @@ def current_folder(value: str) -> str | None:
     """As folder, but also below the current one."""
     path = _expanded(value)
     return "the path of a folder" if path is None or not value else folder(str(Path.cwd() / path))
+
+
+def folder_or_manifest(value: str) -> str | None:
+    """As current_folder, or a file by whose name all manifests go into it."""
+    path = _expanded(value)
+    if path is None or not is_single(value):
+        return current_folder(value)
+    try:
+        if path.is_dir():
+            return "a file, as its name says, and this is a folder"
+    except (OSError, ValueError) as error:
+        return f"a file, and it cannot be one: {_cause(error)}"
+    return folder(str((Path.cwd() / path).parent))
 
 
 def file(value: str) -> str | None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mintnet developers
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A folder of manifests: what a network consists of as files for kubectl, one for each stage of its application.
+"""Manifests: what a network consists of as files for kubectl, one for each stage of its application, or one for all.
 
 The files of the keys and of the genesis also take the place of a cluster where none has the network: what was made once
 is read from them from then on.
@@ -23,6 +23,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Jso
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import merge
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError, system_error
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import CONFIG, is_single
 
 #: The first line of a file that may be replaced and removed.
 MARK = "# Made by mintnet.kubernetes.render, which writes this file anew."
@@ -55,8 +56,8 @@ SECRETS = Stage(
 )
 GENESIS = Stage(
     "20-genesis.yaml",
-    "The genesis, before the pods that mount it. It is made once, names the validators by the keys that the Secrets "
-    "hold, and never changes.",
+    "The genesis, before the pods that mount it. It is made once, names the validators by their keys, and never "
+    "changes.",
 )
 BOUNDS = Stage(
     "30-bounds.yaml",
@@ -71,6 +72,11 @@ PODS = Stage("50-statefulset.yaml", "The nodes. They come last, since they need 
 #: Those of single objects, in the order of the waves in which objects are applied.
 WAVES = (NAMESPACE, BOUNDS, NODES, PODS)
 KUSTOMIZATION = "kustomization.yaml"
+WHOLE = (
+    "A whole network without secrets, in the order in which its objects are made: each pod makes its own keys, and the "
+    "first validator's pod the genesis of them. To start it: kubectl create -f FILE. To see what differs from a "
+    "network that lives: kubectl diff -f FILE. To remove it with its chain, keys and volumes: kubectl delete -f FILE."
+)
 
 #: What an object is, by its kind, and of ConfigMaps by how their name begins.
 _ABOUT = {
@@ -82,7 +88,8 @@ _ABOUT = {
     "Service": "Stable names: CometBFT looks a peer's name up once, so that it must never stand for a pod's IP.",
     "PodDisruptionBudget": "As many validators may be evicted at once as together hold less than a third of the power.",
     "StatefulSet": "Its pods are only replaced when they are deleted (OnDelete): a change restarts nothing by itself.",
-    "tm-config": "The genesis, or the head of what is too large for one ConfigMap.",
+    CONFIG: "The genesis, or the head of what is too large for one ConfigMap. Where pods make their own keys, all but "
+    "these, and the validators' names and powers.",
     "tm-nodes": "One row a node, read when it starts: name, moniker, id, mode, peers, seeds, private peers.",
     "tm-settings-": "Configuration and scripts of all nodes. Its name is the hash of its content.",
     "tm-app-": "Files of the application. Its name is the hash of its content.",
@@ -107,17 +114,23 @@ class NoVault:
         raise MintnetError(f"{doing}: there is no vault password to encrypt it with; {HOW_TO_DECRYPT}")
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a folder in which something else has a name of ours."""
-    if folder.exists() and not folder.is_dir():
-        raise MintnetError(f"{DOING}: {folder} is no folder; name another one")
-    names = [SECRETS.file, GENESIS.file, *(stage.file for stage in WAVES), KUSTOMIZATION]
+def check_place(place: Path) -> None:
+    """Refuse a folder in which something else has a name of ours, and a file of somebody else."""
+    if is_single(place.name):
+        if place.is_symlink() or (place.exists() and not place.is_file()):
+            raise MintnetError(f"{DOING}: {place} is no file; name another one")
+        folder, names = place.parent, [place.name]
+    else:
+        if place.exists() and not place.is_dir():
+            raise MintnetError(f"{DOING}: {place} is no folder; name another one")
+        folder = place
+        names = [SECRETS.file, GENESIS.file, *(stage.file for stage in WAVES), KUSTOMIZATION]
     foreign = [name for name in names if (folder / name).is_symlink() or not _ours(folder / name)]
     if foreign:
-        verb = "is" if len(foreign) == 1 else "are"
+        verb, other = ("is", "it") if len(foreign) == 1 else ("are", "them")
         raise MintnetError(
-            f"{DOING}: {', '.join(foreign)} in {folder} {verb} not ours, and left alone; name another folder, or move "
-            "them away"
+            f"{DOING}: {', '.join(foreign)} in {folder} {verb} not ours, and left alone; name another "
+            f"{'file' if is_single(place.name) else 'folder'}, or move {other} away"
         )
 
 
@@ -138,14 +151,26 @@ def read(path: Path) -> str | None:
 
 
 def text_of(stage: Stage, objects: Iterable[Json]) -> str:
-    parts = [f"{MARK}\n{_comment(stage.why)}"]
+    return f"{MARK}\n{_comment(stage.why)}{''.join(_documents(objects))}"
+
+
+def whole_text(objects: Sequence[Json]) -> str:
+    """All of it in one file, in the order of the stages."""
+    genesis = [item for item in objects if _is_genesis(item)]
+    namespace, *rest = _objects.in_waves([item for item in objects if not _is_genesis(item)])
+    stages = zip((NAMESPACE, GENESIS, *WAVES[1:]), (namespace, genesis, *rest), strict=True)
+    texts = [text for stage, found in stages if found for text in _documents(found, stage.why)]
+    return f"{MARK}\n{_comment(WHOLE)}{''.join(texts)}"
+
+
+def _documents(objects: Iterable[Json], why: str = "") -> Iterator[str]:
     said = ""
     for item in objects:
         about = _about(item)
         # Of many of a kind it is said once.
-        parts.append(f"---\n{_comment(about) if about and about != said else ''}{_dump(item)}")
-        said = about
-    return "".join(parts)
+        comment = "#\n".join(map(_comment, filter(None, (why, about if about != said else ""))))
+        yield f"---\n{comment}{_dump(item)}"
+        said, why = about, ""
 
 
 def objects_of(text: str) -> list[Json]:
@@ -219,10 +244,15 @@ class Manifest:
     """The objects of one file. Each has its version, as in a cluster: whoever writes with an old one is refused."""
 
     def __init__(
-        self, folder: Path, stage: Stage, network: str, *, vault: Vault | None = None, sealed: bool = False
+        self, place: Path, stage: Stage, network: str, *, vault: Vault | None = None, sealed: bool = False
     ) -> None:
-        check_folder(folder)
-        self.path = folder / stage.file
+        check_place(place)
+        if is_single(place.name) and stage is SECRETS:
+            raise MintnetError(
+                f"{DOING} to {place}: one file holds no private keys; name a folder, or leave the keys to the pods"
+            )
+        self.path = place if is_single(place.name) else place / stage.file
+        self._single = is_single(place.name)
         self.sealed = sealed
         self._stage = stage
         self._network = network
@@ -240,11 +270,11 @@ class Manifest:
     @property
     def objects(self) -> list[Json]:
         found = objects_of(self.opened or "")
-        others = {item["metadata"].get("namespace") for item in found} - {self._network}
+        others = {_namespace(item) for item in found} - {self._network}
         if others:
             raise MintnetError(
                 f"reading {self.path}: it is of the network {', '.join(sorted(map(str, others)))}, not of "
-                f"{self._network}; name another folder"
+                f"{self._network}; name another {'file' if self._single else 'folder'}"
             )
         return found
 
@@ -254,7 +284,7 @@ class Manifest:
         return (read(self.path) or "").startswith(ENCRYPTED) == self.sealed
 
     def write(self, objects: Sequence[Json]) -> None:
-        text = text_of(self._stage, objects)
+        text = whole_text(objects) if self._single else text_of(self._stage, objects)
         if self.sealed:
             text = self._vault.seal(f"writing {self.path}", text)
         _replace(self.path, text, self._stage.mode)
@@ -314,6 +344,16 @@ def _replace(path: Path, text: str, mode: int) -> None:
         raise system_error(f"writing {path}", error) from error
 
 
+def _is_genesis(item: Json) -> bool:
+    return item["kind"] == "ConfigMap" and item["metadata"]["name"] == CONFIG
+
+
+def _namespace(item: Json) -> str | None:
+    metadata = item["metadata"]
+    found: str | None = metadata.get("name" if item["kind"] == "Namespace" else "namespace")
+    return found
+
+
 def _find(objects: Sequence[Json], kind: str, name: str | None) -> Json | None:
     return next((item for item in objects if (item["kind"], item["metadata"]["name"]) == (kind, name)), None)
 
@@ -323,7 +363,7 @@ def _versioned(item: Json) -> Json:
     return {**item, "metadata": {**item["metadata"], "resourceVersion": version}}
 
 
-# The folder
+# The whole
 
 
 @dataclass(frozen=True)
@@ -339,7 +379,7 @@ class Wanted:
 
 @dataclass
 class Outcome:
-    #: The files that the folder has of us afterwards, in the order in which they are applied.
+    #: Those that there are of us afterwards, in the order in which they are applied.
     files: list[str]
     written: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
@@ -348,9 +388,28 @@ class Outcome:
     diff: list[dict[str, str]] = field(default_factory=list)
 
 
-def write(folder: Path, wanted: Wanted, vault: Vault | None, *, dry_run: bool) -> Outcome:
-    """Make the folder what is wanted. Files of others stay, and so does one with keys."""
+def write(place: Path, wanted: Wanted, vault: Vault | None, *, dry_run: bool) -> Outcome:
+    """Make the folder, or the one file, what is wanted. Files of others stay, and so does one with keys."""
     _objects.check(wanted.definitions)
+    if is_single(place.name):
+        return _write_single(place, wanted, dry_run=dry_run)
+    return _write_folder(place, wanted, vault, dry_run=dry_run)
+
+
+def _write_single(path: Path, wanted: Wanted, *, dry_run: bool) -> Outcome:
+    there = Manifest(path, SECRETS if wanted.secrets != "none" else GENESIS, wanted.network).objects
+    genesis = list(wanted.live_genesis) or [item for item in there if _is_genesis(item)]
+    before, text = read(path), whole_text([*genesis, *wanted.definitions])
+    outcome = Outcome([path.name])
+    if text != before:
+        outcome.written, outcome.diff = [path.name], [_diff(path.name, before or "", text)]
+        if not dry_run:
+            with _locked(path.parent):
+                _replace(path, text, PODS.mode)
+    return outcome
+
+
+def _write_folder(folder: Path, wanted: Wanted, vault: Vault | None, *, dry_run: bool) -> Outcome:
     secrets = Manifest(folder, SECRETS, wanted.network, vault=vault, sealed=wanted.secrets == "vault")
     texts = {
         stage.file: text_of(stage, objects)
@@ -421,7 +480,7 @@ def _leftovers(folder: Path, names: Iterable[str]) -> list[str]:
         return []
     return sorted(
         path.name
-        for path in folder.glob("*.yaml")
+        for path in folder.glob("[0-9][0-9]-*.yaml")
         if path.name not in names and path.is_file() and (_begin(path).startswith(f"{MARK}\n".encode()))
     )
 

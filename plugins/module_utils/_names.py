@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mintnet developers
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names: the supported lines of CometBFT, DNS labels, nodes, objects of a network, and what somebody may have meant."""
+"""Names: the supported lines of CometBFT, DNS labels, nodes, objects and files of a network, and what was meant."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ CONFIG, NODES, STARTED, KEYS = "tm-config", "tm-nodes", "tm-started", "tm-keys"
 STOPPED = "tm-stopped"
 #: Where pods make their own keys: the container that serves their public half, and its port.
 PUB_KEY, PUB_KEY_PORT = "pub-key", 8080
+
+#: A path of manifests that ends like this is one file with everything in it, any other one a folder.
+SINGLE = (".yaml", ".yml")
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _ORDINAL = re.compile(r"-(0|[1-9]\d*)$", re.ASCII)
@@ -70,3 +73,8 @@ def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """'; did you mean X?' for the most similar of the known names, or nothing."""
     similar = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return f"; did you mean {similar[0]}?" if similar else ""
+
+
+def is_single(place: str) -> bool:
+    """Whether manifests go into one file, as it says by its name."""
+    return place.endswith(SINGLE)

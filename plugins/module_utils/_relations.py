@@ -25,6 +25,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
     PUB_KEY,
     PUB_KEY_PORT,
     group_of,
+    is_single,
     line_of,
     ordinal_of,
 )
@@ -118,6 +119,16 @@ def sound_custody(
         f"port {PUB_KEY_PORT}; choose another one"
         for name, port in cometbft_app_ports.items()
         if name == PUB_KEY or str(port) == str(PUB_KEY_PORT)
+    ]
+
+
+def sound_render_path(cometbft_render_path: str, cometbft_custody: str) -> list[str]:
+    if cometbft_custody == "pod" or not is_single(cometbft_render_path):
+        return []
+    return [
+        f"cometbft_render_path = {cometbft_render_path!r}: a network does not start from one file with "
+        "cometbft_custody = 'secret', as the private keys are not in it; set cometbft_custody to pod, or name a "
+        "folder, without .yaml"
     ]
 
 
@@ -292,6 +303,7 @@ RELATIONS: tuple[Callable[..., list[str]], ...] = (
     sound_powers,
     sound_keys,
     sound_custody,
+    sound_render_path,
     sound_genesis_sources,
     sound_configuration,
     sound_topology,

@@ -11,7 +11,7 @@ short_description: Write the objects of a network as files for kubectl
 version_added: 1.0.0
 description:
   - Writes a folder of manifests, one file for each stage in the order of their application, with comments, and a
-    C(kustomization.yaml) that lists them.
+    C(kustomization.yaml) that lists them; or a single file with all of it, which has no place for keys.
   - The same objects give the same bytes. Files of an earlier run that are not made any more are removed, files of
     others are left alone; where one has a name of ours, nothing is written.
   - The keys and the genesis are those of a network that lives (O(live_secrets), O(live_config_maps)); without these,
@@ -24,7 +24,10 @@ extends_documentation_fragment:
   - mintnet.kubernetes.cluster
 options:
   path:
-    description: The folder, which is made where it is missing.
+    description:
+      - The folder, which is made where it is missing.
+      - A path that ends in C(.yaml) or C(.yml) is a single file with everything in it, for C(kubectl create -f). It
+        takes O(secrets=none), so it is for pods that make their own keys.
     type: path
     required: true
   namespace:
@@ -83,11 +86,17 @@ EXAMPLES = r"""
     namespace: my-chain
     secrets: vault
     definitions: "{{ lookup('ansible.builtin.template', 'network.yml.j2') | from_yaml_all | list }}"
+
+- name: One file for kubectl create -f
+  mintnet.kubernetes.manifests:
+    path: ~/my-chain/app.yaml
+    namespace: my-chain
+    definitions: "{{ lookup('ansible.builtin.template', 'network.yml.j2') | from_yaml_all | list }}"
 """
 
 RETURN = r"""
 files:
-  description: The folder's files, in the order in which they are applied.
+  description: The files, in the order in which they are applied.
   returned: success
   type: list
   elements: str

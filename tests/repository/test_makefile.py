@@ -27,9 +27,10 @@ def test_new_takes_a_name() -> None:
     assert line("new", "NAME=myapp") == ".venv/bin/ansible-playbook playbooks/new.yml -e 'cometbft_network=myapp'"
 
 
-def test_render_takes_a_folder() -> None:
+def test_render_takes_a_folder_or_a_file() -> None:
     said = line("render", "OUT=my manifests")
     assert said == """.venv/bin/ansible-playbook playbooks/render.yml -e '{"cometbft_render_path": "my manifests"}'"""
+    assert line("render", "OUT=app.yaml").endswith('{"cometbft_render_path": "app.yaml"}\'')
     assert "there" not in line("create", OUT="there")
 
 

@@ -63,6 +63,7 @@ VARIANTS: dict[str, Json] = {
         "cometbft_app_probe": {"tcpSocket": {"port": 26657}},
     },
     "a storage class": {"cometbft_storage_class": "fast", "cometbft_volume_size": "10Gi"},
+    "keys that pods make": {"cometbft_custody": "pod"},
 }
 
 
@@ -89,14 +90,14 @@ def known() -> Json:
 class Network:
     """The steps of tasks/render.yml for a network that no cluster has."""
 
-    def __init__(self, folder: Path, **variables: t.Any) -> None:
-        self.folder = folder
+    def __init__(self, place: Path, **variables: t.Any) -> None:
+        self.place = place
         self.variables: Json = {
             **known(),
             "ansible_search_path": [str(ROLE)],
             "ansible_check_mode": False,
             "_cometbft_rendered": True,
-            "cometbft_render_path": str(folder),
+            "cometbft_render_path": str(place),
             "cometbft_render_secrets": "plain",
             "mintnet_plan": {"provider": "", "kubeconfig": "", "context": ""},
             "__cometbft_info": {"network": NOTHING},
@@ -109,15 +110,17 @@ class Network:
         config = arguments(cometbft_config, version="0.40.0", nodes=nodes, validators=validators)
         config |= {"node_settings": self.value("_cometbft_node_config"), "topology": self.value("cometbft_topology")}
         self.variables["__cometbft_config"] = cometbft_config.run(config, False)
-        place = {"namespace": "mintnet", "manifests": str(folder), "labels": self.variables["_cometbft_labels"]}
-        keys = cometbft_keys.run(arguments(cometbft_keys, **place, count=len(nodes), validators=len(validators)), False)
-        self.variables["__cometbft_keys"] = keys
-        asked = [{**item, "power": None} for item in keys["validators"]]
-        genesis = arguments(cometbft_genesis, **place, version="0.40.0", chain_id="mintnet", validators=asked)
-        self.variables["__cometbft_genesis"] = cometbft_genesis.run(genesis, False)
+        where = {"namespace": "mintnet", "manifests": str(place), "labels": self.variables["_cometbft_labels"]}
+        own = self.value("_cometbft_own_keys")
+        if not own:
+            keys = arguments(cometbft_keys, **where, count=len(nodes), validators=len(validators))
+            self.variables["__cometbft_keys"] = cometbft_keys.run(keys, False)
+        asked = [{"name": "", **item, "power": None} for item in self.value("_cometbft_keys.validators")]
+        genesis = arguments(cometbft_genesis, **where, version="0.40.0", chain_id="mintnet", validators=asked)
+        self.variables["__cometbft_genesis"] = cometbft_genesis.run({**genesis, "template": own}, False)
         self.objects: list[Json] = self.value("_cometbft_objects")
-        made = arguments(manifests, path=str(folder), namespace="mintnet", definitions=self.objects, secrets="plain")
-        self.made = manifests.run(made, False)
+        made = arguments(manifests, path=str(place), namespace="mintnet", definitions=self.objects)
+        self.made = manifests.run({**made, "secrets": "none" if own else "plain"}, False)
 
     def value(self, name: str) -> t.Any:
         templar = Templar(DataLoader(), variables=self.variables)
@@ -125,13 +128,15 @@ class Network:
 
     @property
     def files(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in self.folder.iterdir()}
+        return {path.name: path.read_bytes() for path in self.place.iterdir()}
 
     @property
     def rendered(self) -> list[Json]:
         """All objects, as kubectl would take them."""
-        resources = yaml_load((self.folder / "kustomization.yaml").read_text(encoding="utf-8"))["resources"]
-        return [item for name in resources for item in objects_of((self.folder / name).read_text(encoding="utf-8"))]
+        if self.place.is_file():
+            return objects_of(self.place.read_text(encoding="utf-8"))
+        resources = yaml.safe_load((self.place / "kustomization.yaml").read_text(encoding="utf-8"))["resources"]
+        return [item for name in resources for item in objects_of((self.place / name).read_text(encoding="utf-8"))]
 
 
 @pytest.fixture(scope="module")
@@ -148,13 +153,14 @@ def network(request: pytest.FixtureRequest, rendered: t.Callable[[str], Network]
 def test_everything_that_create_applies_is_there(network: Network) -> None:
     rendered = network.rendered
     made_before = [item for item in rendered if item["kind"] == "Secret" or item["metadata"]["name"] == "tm-config"]
-    assert [item["metadata"]["name"] for item in made_before] == ["tm-keys", "tm-config"]
+    keys = [] if network.value("_cometbft_own_keys") else ["tm-keys"]
+    assert [item["metadata"]["name"] for item in made_before] == [*keys, "tm-config"]
     assert sorted((item for item in rendered if item not in made_before), key=str) == sorted(network.objects, key=str)
 
 
 def test_what_a_thing_needs_comes_before_it(network: Network) -> None:
     kinds = [item["kind"] for item in network.rendered]
-    assert kinds[:2] == ["Namespace", "Secret"]
+    assert kinds[:2] == ["Namespace", "ConfigMap" if network.value("_cometbft_own_keys") else "Secret"]
     assert kinds[-1] == "StatefulSet"
     assert kinds.index("NetworkPolicy") < kinds.index("Service")
     # What pods mount or are told of by name.
@@ -211,12 +217,35 @@ def test_what_is_not_needed_any_more_goes(tmp_path: Path) -> None:
 
 
 def test_scripts_and_settings_can_be_read(network: Network) -> None:
-    text = (network.folder / "40-nodes.yaml").read_text(encoding="utf-8")
+    text = (network.place / "40-nodes.yaml").read_text(encoding="utf-8")
     assert "  tm-gen-validator.sh: |\n    #!/bin/sh\n" in text
     assert "  config.toml: |\n" in text
 
 
+def test_one_file_holds_what_a_folder_holds(tmp_path: Path) -> None:
+    chosen = {**APP, "cometbft_custody": "pod"}
+    single, folder = Network(tmp_path / "app.yaml", **chosen), Network(tmp_path / "folder", **chosen)
+    parts, whole = folder.rendered, single.rendered
+    for item in (item for found in (parts, whole) for item in found if item["metadata"]["name"] == "tm-config"):
+        genesis = item["data"].pop("genesis.template")  # it has the time of its making
+    assert whole == parts
+    assert "Secret" not in [item["kind"] for item in whole]
+    text = single.place.read_text(encoding="utf-8")
+    again = Network(tmp_path / "app.yaml", **chosen)
+    assert again.made["changed"] is False
+    assert again.variables["__cometbft_genesis"]["changed"] is False
+    assert single.place.read_text(encoding="utf-8") == text
+    # What was made once stays when the rest changes.
+    more = Network(tmp_path / "app.yaml", **chosen, cometbft_nodes=5, cometbft_validators=4)
+    assert more.made["written"] == ["app.yaml"]
+    assert [item["spec"]["replicas"] for item in more.rendered if item["kind"] == "StatefulSet"] == [5]
+    assert genesis in [item.get("data", {}).get("genesis.template") for item in more.rendered]
+
+
 def test_no_key_is_in_a_result(network: Network) -> None:
-    (secret,) = objects_of((network.folder / "10-secrets.yaml").read_text(encoding="utf-8"))
+    if network.value("_cometbft_own_keys"):
+        assert not (network.place / "10-secrets.yaml").exists()
+        return
+    (secret,) = objects_of((network.place / "10-secrets.yaml").read_text(encoding="utf-8"))
     told = json.dumps([network.made, network.variables["__cometbft_keys"], network.variables["__cometbft_genesis"]])
     assert not [name for name, value in secret["data"].items() if value in told]

@@ -131,18 +131,18 @@ def test_examples_are_run(act: Act, tmp_path: Path, known: t.Any) -> None:
     for example in yaml.safe_load(manifests.EXAMPLES):
         (name,) = [key for key in example if key.startswith("mintnet.kubernetes.")]
         arguments = {
-            key: tmp_path / "chain" if value == "~/my-chain" else value for key, value in example[name].items()
+            key: value.replace("~/my-chain", str(tmp_path / "chain")) if isinstance(value, str) else value
+            for key, value in example[name].items()
         }
         if "definitions" in arguments:
             arguments["definitions"] = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "my-chain"}}]
-        result = act(
-            name.rpartition(".")[2], {key: str(v) if isinstance(v, Path) else v for key, v in arguments.items()}
-        )
+        result = act(name.rpartition(".")[2], arguments)
         assert "msg" not in result, result
         names.append(name)
-    assert names == ["mintnet.kubernetes.cometbft_keys", "mintnet.kubernetes.manifests"]
+    assert names == ["mintnet.kubernetes.cometbft_keys", *["mintnet.kubernetes.manifests"] * 2]
     assert sorted(path.name for path in (tmp_path / "chain").iterdir()) == [
         "00-namespace.yaml",
         "10-secrets.yaml",
+        "app.yaml",
         "kustomization.yaml",
     ]

@@ -279,6 +279,50 @@ def test_a_name_of_ours_that_somebody_else_has(tmp_path: Path) -> None:
         render(tmp_path / "file")
 
 
+def test_one_file_has_all_in_order_and_each_stage_explained_once(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "app.yaml"
+    store = ConfigMap(Manifest(path, GENESIS, "net"), "net", "tm-config", LABELS)
+    assert store.create("{}")
+    outcome = render(path)
+    assert (outcome.files, outcome.written) == (["app.yaml"], ["app.yaml"])
+    text = path.read_text()
+    kinds = [item["kind"] for item in objects_of(text)]
+    assert kinds == ["Namespace", "ConfigMap", "ResourceQuota", "Service", "Service", "ConfigMap", "StatefulSet"]
+    assert text.count("# What nodes find when they start. ") == 1
+    assert text.count("# Stable names: ") == 1
+    assert max(len(line) for line in text.splitlines()) <= 120
+    assert store.read() == "{}"
+    assert not render(path).written
+    (there,) = [item for item in objects_of(text) if item["metadata"]["name"] == "tm-config"]
+    live = {**there, "data": {"genesis.json": "[]"}}
+    assert render(path, live_genesis=[live], check=True).written
+    assert path.read_text() == text
+    render(path, live_genesis=[live])
+    assert store.read() == "[]"
+    # A folder's files may lie beside it.
+    render(path.parent)
+    assert render(path.parent).removed == []
+    assert store.read() == "[]"
+
+
+def test_one_file_is_ours_of_one_network_and_without_keys(tmp_path: Path) -> None:
+    path = tmp_path / "app.yml"
+    for attempt in (lambda: render(path, secrets="plain"), lambda: keys(path)):
+        with pytest.raises(
+            MintnetError, match="one file holds no private keys; name a folder, or leave the keys to the"
+        ):
+            attempt()
+    render(path)
+    with pytest.raises(MintnetError, match="it is of the network net, not of other; name another file"):
+        Manifest(path, GENESIS, "other").get("reading", "ConfigMap", "other", "tm-config")
+    path.write_text("kind: Mine\n")
+    with pytest.raises(MintnetError, match=r"app.yml in .* is not ours, and left alone; name another file, or move it"):
+        render(path)
+    (tmp_path / "folder.yaml").mkdir()
+    with pytest.raises(MintnetError, match=r"folder.yaml is no file; name another one"):
+        render(tmp_path / "folder.yaml")
+
+
 def test_unknown_objects_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FaultsError, match="not among the kinds that are known"):
         render(tmp_path / "folder", [thing("Secret", "s")])
