@@ -11,19 +11,22 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import json
 import typing as t
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._go import json_text
 
 Json = dict[str, t.Any]
 
 #: In the head: the genesis itself, or the names of the parts, one a line, and the whole's sum as sha256sum writes it.
 KEY, PARTS, SUM = "genesis.json", "genesis.parts", "genesis.sha256"
-#: Instead of them: what pods that make their own keys make the genesis of.
-TEMPLATE = "genesis.template"
+#: Instead of them: what pods that make their own keys make the genesis of. Its validators have a line each, with name
+#: and power, so that their number can be changed by hand before anything is made of it.
+TEMPLATE, VALIDATORS = "genesis.template", "validators"
 
 #: What Kubernetes allows as the sum of a ConfigMap's values.
 CONFIG_MAP_LIMIT = 1024 * 1024
@@ -96,3 +99,24 @@ def whole(doing: str, head: Mapping[str, str], config_maps: Iterable[Json]) -> s
         return None
     by_name = {item["metadata"]["name"]: item for item in config_maps}
     return unpack(doing, head, by_name.get)
+
+
+def template_head(text: str) -> dict[str, str]:
+    """What a ConfigMap holds of a template, whose validators have neither address nor key."""
+    document = json.loads(text)
+    lines = "".join(f"{item['name']} {item['power']}\n" for item in document["validators"])
+    return {TEMPLATE: json_text({**document, "validators": []}, indent=2), VALIDATORS: lines}
+
+
+def template_of(doing: str, head: Mapping[str, str]) -> str:
+    """The template that a ConfigMap holds, with its validators in it."""
+    try:
+        document = json.loads(head[TEMPLATE])
+        validators = [line.split() for line in head.get(VALIDATORS, "").splitlines() if line.strip()]
+        document["validators"] = [{"power": str(int(power)), "name": name} for name, power in validators]
+    except (ValueError, TypeError) as error:
+        raise MintnetError(
+            f"{doing}: its {TEMPLATE} must be a genesis, and its {VALIDATORS} lines with name and power ({error}); "
+            "restore it, or start a new chain with reset"
+        ) from error
+    return json_text(document, indent=2)

@@ -22,6 +22,8 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_parts 
     TEMPLATE,
     pack,
     part_names,
+    template_head,
+    template_of,
     unpack,
 )
 
@@ -138,7 +140,7 @@ class TemplateMap(ConfigMap):
                 f"reading {self}: it has no key {TEMPLATE}, so this chain was not begun with keys that pods make; ask "
                 "for the keys that it has, or start a new chain with reset"
             )
-        return head[TEMPLATE]
+        return template_of(f"reading the genesis in {self}", head)
 
     def create(self, text: str) -> bool:
         size = len(text.encode())
@@ -147,7 +149,7 @@ class TemplateMap(ConfigMap):
                 f"writing {self}: the genesis has {size} bytes, and where pods make their own keys at most "
                 f"{CONFIG_MAP_LIMIT} can be given to them; make its app_state smaller"
             )
-        return self._create(self._name, {}, {"data": {TEMPLATE: text}})
+        return self._create(self._name, {}, {"data": template_head(text)})
 
     def names(self, text: str) -> list[str]:
         return [self._name]

@@ -16,9 +16,10 @@ from datetime import datetime
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import digest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_parts import TEMPLATE, whole
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_parts import TEMPLATE, template_of, whole
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_sdk import plain
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import CONFIG, NODES, PUB_KEY
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._topology import lay_out
 
 Json = dict[str, t.Any]
 
@@ -152,6 +153,21 @@ def parts(data: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def read_by_nodes(config_maps: Iterable[Json], names: Iterable[str]) -> dict[str, str]:
+    """What nodes find in tm-nodes. Without a row in it pods that make their own keys make a mesh by themselves."""
+    config_maps = list(config_maps)
+    data, genesis = data_of(config_maps, NODES), genesis_of(config_maps)
+    if data.get("nodes", "").strip() or genesis is None or custody_of(config_maps, ()) != "pod":
+        return data
+    validators = [item["name"] for item in genesis["validators"]]
+    places = lay_out(list(dict.fromkeys([*validators, *names])), validators, {"kind": "mesh"}).places
+    rows = ""
+    for name, place in places.items():
+        mode = "validator" if name in validators else "full"
+        rows += f"{name} {name} - {mode} {','.join(place.persistent_peers) or '-'} - -\n"
+    return {**data, "nodes": rows}
+
+
 def data_of(config_maps: Iterable[Json], name: str) -> dict[str, str]:
     return next((item.get("data") or {} for item in config_maps if item["metadata"]["name"] == name), {})
 
@@ -175,10 +191,10 @@ def genesis_of(config_maps: Iterable[Json], served: str | None = None) -> Json |
     Where pods make their own keys they make it out of a template, which has neither addresses nor a sum.
     """
     config_maps = list(config_maps)
-    template = data_of(config_maps, CONFIG).get(TEMPLATE)
-    if template is not None:
-        return dict(_facts(template)) | {"sha256": ""} if served is None else dict(_facts(served))
-    text = whole(f"reading the genesis in ConfigMap {CONFIG}", data_of(config_maps, CONFIG), config_maps)
+    doing, head = f"reading the genesis in ConfigMap {CONFIG}", data_of(config_maps, CONFIG)
+    if TEMPLATE in head:
+        return dict(_facts(template_of(doing, head))) | {"sha256": ""} if served is None else dict(_facts(served))
+    text = whole(doing, head, config_maps)
     return None if text is None else dict(_facts(text))
 
 

@@ -25,7 +25,6 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._logs import re
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
     GROUP_LABEL,
     MANAGED,
-    NODES,
     NODES_ANNOTATION,
     STARTED,
     STOPPED,
@@ -43,6 +42,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed impor
     parse_rows,
     parse_time,
     parts,
+    read_by_nodes,
 )
 
 #: A node that has run for fewer seconds is still dialling its peers.
@@ -71,8 +71,9 @@ class _Report:
         self.seen = seen
         self.custody = custody_of(seen.config_maps, seen.workloads)
         self.genesis = genesis_of(seen.config_maps, seen.served)
-        self.rows = parse_rows(data_of(seen.config_maps, NODES).get("nodes", ""))
-        self.parts = parts(data_of(seen.config_maps, NODES))
+        sizes = {item["metadata"]["name"]: int(item["spec"].get("replicas", 1)) for item in seen.workloads}
+        read = read_by_nodes(seen.config_maps, (f"{name}-{n}" for name, size in sizes.items() for n in range(size)))
+        self.rows, self.parts = parse_rows(read.get("nodes", "")), parts(read)
         self.started = data_of(seen.config_maps, STARTED)
         self.pods = {pod["metadata"]["name"]: pod for pod in seen.pods}
         self.groups = [self._group(workload) for workload in seen.workloads]

@@ -3,9 +3,9 @@
 # Custody pod: gathers the public halves of the others, has the genesis, and lays the node's home out by
 # tm-gen-validator.sh. Reads what that script reads, except for the Secret, and data/keys/ (tm-pod-keys.sh).
 #
-# The first validator makes the genesis out of the template of ConfigMap tm-config, and its file on that node's volume is
-# the one commit point: all others take it from there, or from whoever has taken it before. So two that gathered at
-# different moments, with a volume lost in between, cannot disagree.
+# The first validator makes the genesis out of the template and the list of validators in ConfigMap tm-config, and its
+# file on that node's volume is the one commit point: all others take it from there, or from whoever has taken it before.
+# So two that gathered at different moments, with a volume lost in between, cannot disagree.
 set -eu
 umask 077
 
@@ -19,6 +19,7 @@ wait=${WAIT:-60}
 keys=$home/data/keys
 genesis=$keys/genesis.json
 template=$from/genesis/genesis.template
+listed=$from/genesis/validators
 rows=$from/nodes/nodes
 
 say() {
@@ -34,9 +35,37 @@ rm -rf "$scratch"
 mkdir -p "$scratch/got" "$scratch/keys" "$scratch/genesis" "$scratch/nodes"
 
 [ -s "$template" ] || fail "the ConfigMap tm-config has no genesis.template; start a new chain with reset"
-jq -er '.validators[].name' "$template" > "$scratch/validators" 2> /dev/null ||
-  fail "genesis.template of the ConfigMap tm-config is no JSON with validators that have names"
+grep -qx '  "validators": \[\],' "$template" ||
+  fail 'genesis.template of the ConfigMap tm-config must have the line "validators": [], in it, as create writes it'
+wrong=$(awk '
+  NF && (NF != 2 || $1 !~ /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/ || $2 !~ /^[1-9][0-9]*$/ || seen[$1]++) { print; wrong = 1; exit }
+  NF { count++ }
+  END { if (!count && !wrong) print "nothing" }' "$listed" 2> /dev/null) || wrong=nothing
+[ -z "$wrong" ] ||
+  fail "validators of the ConfigMap tm-config must have a line with name and power for each validator, and has: $wrong"
+awk 'NF' "$listed" > "$scratch/powers"
+awk '{ print $1 }' "$scratch/powers" > "$scratch/validators"
 leader=$(head -n 1 "$scratch/validators")
+
+# A table without any row stands for a mesh, as create lays one out: validators dial each other, and a node behind them
+# dials all before it. So nobody has to write rows who writes these objects by hand.
+if ! grep -q . "$rows"; then
+  awk -v node="$node" '
+    { name[count++] = $1; votes[$1] }
+    END {
+      first = count
+      group = node
+      sub(/-[0-9]*$/, "", group)
+      ordinal = substr(node, length(group) + 2) + 0
+      for (i = 0; i <= ordinal; i++) if (!((group "-" i) in votes)) name[count++] = group "-" i
+      for (i = 0; i < count; i++) {
+        peers = ""
+        for (j = 0; j < (i < first ? first : i); j++) if (j != i) peers = peers (peers == "" ? "" : ",") name[j]
+        print name[i], name[i], "-", ((name[i] in votes) ? "validator" : "full"), (peers == "" ? "-" : peers), "-", "-"
+      }
+    }' "$scratch/validators" > "$scratch/mesh"
+  rows=$scratch/mesh
+fi
 own=$(awk -v name="$node" '$1 == name' "$rows")
 [ -n "$own" ] || fail "$node has no row in the ConfigMap tm-nodes; run create again"
 validators=$(cat "$scratch/validators")
@@ -73,8 +102,8 @@ absent() {
   awk 'first { have[$1]; next } !($1 in have) { print $1 }' first=1 "$1" first= "$2"
 }
 
-# The genesis with these keys (lines as halves gives them): the template, byte for byte, with each validator's address and
-# key above its power, as CometBFT writes it. Fails where a key is missing, or the template is written in another way.
+# The genesis with these keys (lines as halves gives them): the template, byte for byte, with the validators in it, as
+# CometBFT writes them. Fails where a key is missing.
 form() {
   while read -r name _id value; do
     address=$(printf %s "$value" | base64 -d 2> /dev/null | sha256sum | cut -c 1-40 | tr a-f A-F)
@@ -82,22 +111,25 @@ form() {
   done < "$1" > "$scratch/addresses"
   awk '
     function line(text) { printf "%s%s", (lines++ ? "\n" : ""), text }
-    keys { address[$1] = $2; value[$1] = $3; next }
-    /^  "validators": \[/ { inside = 1 }
-    /^  \]/ { inside = 0 }
-    inside && /^      "power": / { power = $0; next }
-    inside && /^      "name": / {
-      name = $2
-      gsub(/[",]/, "", name)
-      if (!(name in value)) exit 1
-      line("      \"address\": \"" address[name] "\",")
-      line("      \"pub_key\": {")
-      line("        \"type\": \"tendermint/PubKeyEd25519\",")
-      line("        \"value\": \"" value[name] "\"")
-      line("      },")
-      line(power)
+    file == "keys" { address[$1] = $2; value[$1] = $3; next }
+    file == "powers" { name[++count] = $1; power[$1] = $2; next }
+    $0 == "  \"validators\": []," {
+      line("  \"validators\": [")
+      for (i = 1; i <= count; i++) {
+        if (!(name[i] in value)) exit 1
+        line("    {")
+        line("      \"address\": \"" address[name[i]] "\",")
+        line("      \"pub_key\": {")
+        line("        \"type\": \"tendermint/PubKeyEd25519\",")
+        line("        \"value\": \"" value[name[i]] "\"")
+        line("      },")
+        line("      \"power\": \"" power[name[i]] "\",")
+        line("      \"name\": \"" name[i] "\"")
+        line("    }" (i < count ? "," : ""))
+      }
+      $0 = "  ],"
     }
-    { line($0) }' keys=1 "$scratch/addresses" keys= "$template" || return 1
+    { line($0) }' file=keys "$scratch/addresses" file=powers "$scratch/powers" file= "$template" || return 1
 }
 
 # Whether a genesis is the template of this network with somebody's keys; those are left in the file holders.
@@ -116,10 +148,8 @@ make_genesis() {
   [ -z "$twins" ] || fail "$(echo "$twins" | tr '\n' ' ')has the key of another validator: no two may have one; give it an empty volume"
   awk '{ print $1, "-", $3 }' "$scratch/halves" > "$scratch/wanted"
   # shellcheck disable=SC2015 # either of them is enough
-  form "$scratch/halves" > "$scratch/made" && is_ours "$scratch/made" && cmp -s "$scratch/holders" "$scratch/wanted" &&
-    jq -e --slurpfile asked "$template" '[.validators[] | {power, name}] == $asked[0].validators' "$scratch/made" > /dev/null ||
-    fail "genesis.template of the ConfigMap tm-config must have its validators as create writes them: four lines each," \
-      "with power above name"
+  form "$scratch/halves" > "$scratch/made" && is_ours "$scratch/made" && cmp -s "$scratch/holders" "$scratch/wanted" ||
+    fail "genesis.template of the ConfigMap tm-config is no genesis in JSON, as create writes it"
   keep "$scratch/made"
   say "$node has made the genesis, with the keys of $(wc -l < "$scratch/halves" | tr -d ' ') validators"
 }
@@ -249,4 +279,4 @@ done
 ln -s "$genesis" "$scratch/genesis/genesis.json"
 ln -s "$from/settings" "$from/started" "$from/stopped" "$scratch/"
 [ ! -e "$from/nodes/$node.toml" ] || ln -s "$from/nodes/$node.toml" "$scratch/nodes/$node.toml"
-MINTNET=$scratch ASKED=$from/nodes/nodes exec sh "$from/settings/tm-gen-validator.sh"
+MINTNET=$scratch ASKED=$rows exec sh "$from/settings/tm-gen-validator.sh"

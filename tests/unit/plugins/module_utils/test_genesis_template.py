@@ -15,7 +15,11 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KIN
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis import Request, request
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_parts import TEMPLATE
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_parts import (
+    TEMPLATE,
+    VALIDATORS,
+    template_head,
+)
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_stores import ConfigMap, TemplateMap
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_template import settle_template
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import (
@@ -91,7 +95,9 @@ def test_it_is_stored_once(server: Server) -> None:
     before, text = settle(server)
     assert (before, text) == (None, planned)
     (stored,) = server.objects.values()
-    assert stored["data"] == {TEMPLATE: text}
+    assert json.loads(stored["data"][TEMPLATE])["validators"] == []
+    assert '\n  "validators": [],\n' in stored["data"][TEMPLATE]
+    assert stored["data"][VALIDATORS] == "tm-0 10\ntm-1 7\n"
     assert stored["immutable"] is True
     assert json.loads(text)["validators"] == [{"power": "10", "name": "tm-0"}, {"power": "7", "name": "tm-1"}]
     # A time that nobody asked for is that of the first run.
@@ -127,9 +133,13 @@ def test_one_kind_of_genesis_is_not_taken_for_the_other(server: Server) -> None:
         store(other).read()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"validators": [{}]}'])
-def test_a_damaged_template_is_told(server: Server, text: str) -> None:
-    store(server).create(text)
+@pytest.mark.parametrize(
+    "damage", [{TEMPLATE: ""}, {TEMPLATE: "[]"}, {TEMPLATE: "{}"}, {VALIDATORS: "tm-0"}, {VALIDATORS: "tm-0 ten"}]
+)
+def test_a_damaged_template_is_told(server: Server, damage: Json) -> None:
+    settle(server)
+    (stored,) = server.objects.values()
+    stored["data"] |= damage
     with pytest.raises(MintnetError, match="reading the genesis in ConfigMap net/tm-config"):
         settle(server)
 
@@ -197,7 +207,7 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Server:
     document = json.loads(genesis)
     for item in document["validators"]:
         del item["address"], item["pub_key"]
-    config["data"][TEMPLATE] = json.dumps(document)
+    config["data"] |= template_head(json.dumps(document))
     rows = server.objects[KINDS["ConfigMap"].path("mintnet", "tm-nodes")]["data"]
     fields = [line.split() for line in rows["nodes"].splitlines()]
     rows["nodes"] = "".join(" ".join([*one[:2], "-", *one[3:]]) + "\n" for one in fields)
