@@ -109,7 +109,7 @@ def generalised(objects: list[Json], validators: int) -> list[Json]:
         if item["kind"] == "Service" and item["spec"].get("clusterIP") != "None"
     ]
     for item in objects:
-        spec = item.get("spec")
+        spec = item.get("spec") or {}
         if item["metadata"]["name"] == "tm-nodes":
             item["data"]["nodes"] = ""
         elif item["kind"] == "PodDisruptionBudget":

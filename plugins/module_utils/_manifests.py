@@ -345,7 +345,7 @@ def _replace(path: Path, text: str, mode: int) -> None:
 
 
 def _is_genesis(item: Json) -> bool:
-    return item["kind"] == "ConfigMap" and item["metadata"]["name"] == CONFIG
+    return (item["kind"], item["metadata"]["name"]) == ("ConfigMap", CONFIG)
 
 
 def _namespace(item: Json) -> str | None:

@@ -103,8 +103,8 @@ options:
   template:
     description:
       - Whether the validators' keys are made by their pods, which then make the genesis, too. Instead of a genesis, all
-        of it but the keys is stored in the ConfigMap, once: C(genesis.template) without validators, and C(validators)
-        with the name and the power of one in each line.
+        of it but the keys is stored in the ConfigMap, once. It has C(genesis.template) without validators, and in
+        C(validators) the name and the power of one in each line.
       - The first of O(validators) fills the keys in, so that the bytes are those that this module would write.
       - The keys are of type ed25519. Of O(validators) only names and powers are taken.
     type: bool

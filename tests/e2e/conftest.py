@@ -34,6 +34,7 @@ APART = {
     "test_5_minikube": "minikube",
     "test_5_mirror": "mirror",
     "test_5_sdkchain": "apps",
+    "test_5_template": "apps",
     "test_5_transact": "apps",
     # Both make and remove machines, and the second one looks at all that this host has.
     "test_7_kills": "kills",

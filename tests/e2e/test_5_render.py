@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import score
 import yaml
 from explained import ONE, Case, network
 from surroundings import User, folder
@@ -66,3 +67,26 @@ def test_kubectl_alone_brings_manifests_to_life(user: User, clone: Path, cluster
     assert list(user.get("configmap tm-started", OTHER)["data"]) == ["tm-0", "tm-1"]
     other.is_well()
     shutil.rmtree(out)
+
+
+@pytest.mark.long
+def test_kube_score_finds_nothing_critical_that_has_no_reason(user: User, clone: Path) -> None:
+    """It needs no cluster; what it finds is in the list, and what is in the list it finds."""
+    place = user.home / "score"
+    place.mkdir()
+    tool = score.program(place)
+    if isinstance(tool, str):
+        pytest.skip(f"NOT CHECKED: what kube-score finds: {tool}")
+    wanted = {check: {kind} for check, (kind, _reason) in score.REASONS.items()}
+    app = {"cometbft_app": "container", "cometbft_app_image": "example.org/app:1"}
+    for name, chosen in {"secret": {}, "app.yaml": {**app, "cometbft_custody": "pod"}}.items():
+        variables, out = place / "network.yml", place / name
+        variables.write_text(yaml.safe_dump({"cometbft_network": "x-score", **chosen}), encoding="utf-8")
+        rendered(user, clone, out, variables, "" if chosen else "-e cometbft_render_secrets=plain")
+        files = [out] if out.is_file() else sorted(out.glob("[0-9]*.yaml"))
+        assert score.critical(tool, files) == wanted, name
+    template = place / "template.yaml"
+    text = (clone / "app.template.yaml").read_text(encoding="utf-8")
+    template.write_text(text.replace("YOUR_APP_IMAGE", "example.org/app:1"), encoding="utf-8")
+    assert score.critical(tool, [template]) == wanted
+    shutil.rmtree(place)
