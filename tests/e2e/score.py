@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""kube-score over manifests: built through the Go module proxy, and what of its critical findings stays, with the reason."""
+"""kube-score over manifests, built through the Go module proxy, and which of its critical findings stay, and why."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ CRITICAL = 1
 REASONS = {
     "service-targets-pod": (
         "Service of a node",
-        "a node's Service selects by the label statefulset.kubernetes.io/pod-name, which the cluster sets, and which no "
-        "template has",
+        "a node's Service selects by the label statefulset.kubernetes.io/pod-name, which the cluster sets: no template "
+        "has it",
     ),
     "statefulset-has-poddisruptionbudget": (
         "StatefulSet",
-        "the budget counts validators alone, and selects them by the same label: full nodes do not matter to consensus",
+        "the budget counts validators alone, and selects them by the same label, since full nodes have no vote",
     ),
     "container-image-pull-policy": (
         "StatefulSet",
@@ -47,7 +47,7 @@ def program(folder: Path) -> Path | str:
     go = shutil.which("go")
     if go is None:
         return "there is no Go on this machine"
-    environment = {**os.environ, "GOBIN": str(folder), "GOFLAGS": "-mod=mod"}
+    environment = {**os.environ, "GOBIN": str(folder)}
     run = subprocess.run(
         [go, "install", MODULE], env=environment, cwd=folder, capture_output=True, text=True, check=False
     )
