@@ -26,8 +26,8 @@ REASONS = {
     ),
     "container-image-pull-policy": (
         "StatefulSet",
-        "tags are versions, which do not change; and a node must start again on a machine that has its image, whether a "
-        "registry is reached or not",
+        "tags are versions, which do not change; and a node must start again on a machine that has its image, whether "
+        "a registry is reached or not",
     ),
     "container-security-context-user-group-id": (
         "StatefulSet",

@@ -247,6 +247,17 @@ def test_a_recovered_node_may_sign_with_another_key(running: Server) -> None:
     assert "signs as" not in reasons["tm-1"]
 
 
+def test_a_network_without_rows_is_the_mesh_that_its_pods_make(running: Server) -> None:
+    rows = running.objects[KINDS["ConfigMap"].path("mintnet", "tm-nodes")]["data"]
+    before = report(_live.observe(running, "mintnet"))
+    assert [len(node["dials"]) for node in before["nodes"]] == [3, 3, 3, 3]
+    rows["nodes"] = ""
+    after = report(_live.observe(running, "mintnet"))
+    assert after["groups"] == before["groups"]
+    assert [sorted(node["dials"]) for node in after["nodes"]] == [sorted(node["dials"]) for node in before["nodes"]]
+    assert [node["peers_expected"] for node in after["nodes"]] == [3, 3, 3, 3]
+
+
 def test_nobody_is_asked_before_a_node_has_begun(running: Server) -> None:
     for path, item in running.objects.items():
         if "/pods/" in path:
