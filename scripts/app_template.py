@@ -37,7 +37,7 @@ HEAD = """\
 # - your-app           the network: its namespace and its chain id. In lower case, with dashes.
 # - YOUR_APP_IMAGE     the image of your application, which the machines of the cluster must be able to have.
 # - YOUR_APP_COMMAND   what is run in it, and
-# - YOUR_APP_ARGS      its arguments; without these two lines the image's own. $ABCI_ADDRESS says where to listen.
+# - YOUR_APP_ARGS      its arguments; without these two lines the image's own. $(ABCI_ADDRESS) is where to listen.
 # - genesis time, chain id, validators, replicas: see there. They can be edited before the network is made, not after.
 #
 # Each pod makes its own keys on its volume, and the first validator's pod the genesis of them: no secret is in this
