@@ -196,7 +196,7 @@ def test_the_schema_would_tell() -> None:
 def app(tmp_path: Path, rendered: t.Callable[[str], Network]) -> dict[str, bytes]:
     """The files of a network with an application beside it, which are in this test's folder as well."""
     made = rendered("an application beside it")
-    shutil.copytree(made.folder, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(made.place, tmp_path, dirs_exist_ok=True)
     return made.files
 
 

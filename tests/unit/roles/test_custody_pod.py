@@ -882,7 +882,7 @@ def test_custody_secret_has_nothing_of_it() -> None:
 
 def test_nginx_is_the_one_that_a_cluster_of_ours_has() -> None:
     """By its public name, so that the same files run on any cluster."""
-    artifacts = yaml.safe_load((ROLE.parent / "artifacts" / "vars" / "main.yml").read_text(encoding="utf-8"))
+    artifacts = yaml_load((ROLE.parent / "artifacts" / "vars" / "main.yml").read_text(encoding="utf-8"))
     version = artifacts["_artifacts_versions"]["nginx"]
     (image,) = {
         container["image"]
