@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
 from statistics import median
@@ -34,6 +34,8 @@ class Chain:
     waiting: Collection[str] = ()
     #: Nodes that may have another key than the genesis says.
     anew: Collection[str] = ()
+    #: The height and the app hash of applications, as far as they were asked.
+    apps: Mapping[str, tuple[int, str]] = field(default_factory=dict)
 
     @property
     def pace(self) -> timedelta:
@@ -60,6 +62,7 @@ def fault_of(name: str, node: Json, chain: Chain) -> Trouble:
         _key_fault,
         _genesis_fault,
         _block_fault,
+        _hash_fault,
         _app_fault,
         _peer_fault,
         _height_fault,
@@ -130,9 +133,9 @@ def _start_over(name: str) -> str:
 
 def _block_fault(name: str, node: Json, _answer: NodeAnswer, chain: Chain) -> Trouble:
     height = chain.compared
-    for key, what, field in (("block_id", "block", "id"), ("app_hash", "app hash", "app_hash")):
+    for key, what, part in (("block_id", "block", "id"), ("app_hash", "app hash", "app_hash")):
         values = Counter(
-            getattr(answer.blocks[height], field) for answer in chain.answers.values() if height in answer.blocks
+            getattr(answer.blocks[height], part) for answer in chain.answers.values() if height in answer.blocks
         )
         if not node[key] or len(values) < 2:
             continue
@@ -145,6 +148,25 @@ def _block_fault(name: str, node: Json, _answer: NodeAnswer, chain: Chain) -> Tr
                 container="tm",
             )
     return Trouble()
+
+
+def _hash_fault(name: str, node: Json, _answer: NodeAnswer, chain: Chain) -> Trouble:
+    """Where too many applications differ, no further block is made, which would have told of it in its header."""
+    if name not in chain.apps:
+        return Trouble()
+    height, ours = chain.apps[name]
+    values = Counter(app_hash for at, app_hash in chain.apps.values() if at == height)
+    common, holders = values.most_common(1)[0]
+    most = 2 * holders > values.total()
+    if len(values) < 2 or (most and ours == common):
+        return Trouble()
+    theirs = f"{holders} of {values.total()} have {common[:_SHOWN]}…" if most else "the others' have others"
+    return Trouble(
+        f"its application has app hash {ours[:_SHOWN]}… after block {height}, where {theirs}",
+        "run the same application and version everywhere, and see whether what it computes depends on the time, on "
+        f"chance or on its node: make logs NODE={name}{f' CONTAINER={APP}' if node['app'] else ''}",
+        container=APP if node["app"] else "tm",
+    )
 
 
 def _app_fault(name: str, _node: Json, _answer: NodeAnswer, chain: Chain) -> Trouble:

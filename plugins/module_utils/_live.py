@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import base64
 import time
+import typing as t
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
@@ -203,7 +205,7 @@ def _look_for_causes(api: Api, seen: Observed, *, thorough: bool) -> None:
 def explain(api: Api, seen: Observed) -> Json:
     """The report of what was seen, once more with what the logs say where a node is in trouble."""
     beside = {pod["metadata"]["name"] for pod in seen.pods if app_of(pod)}
-    _look_who_waits(api, seen, beside)
+    _ask_applications(api, seen, beside)
     found = list(troubles(seen).items())[:MOST_LOGS]
     if not found:
         return report(seen)
@@ -235,16 +237,32 @@ def explain(api: Api, seen: Observed) -> Json:
     return report(seen)
 
 
-def _look_who_waits(api: Api, seen: Observed, beside: Collection[str]) -> None:
-    """Consensus tells of itself only while no call to its application is open, which matters where blocks are late."""
-    if not beside:
-        return
+def _ask_applications(api: Api, seen: Observed, beside: Collection[str]) -> None:
+    """Where blocks are late: whose application is awaited, and how far each has come by its own account."""
     age = report(seen)["block_age"]
     if age is not None and age < PATIENCE.total_seconds():
         return
-    asked = [name for name in beside if isinstance(seen.answers.get(name), NodeAnswer)]
-    answers = api.side_by_side({name: partial(_consensus, api, seen.network, name) for name in asked})
-    seen.waiting = {name for name, answer in answers.items() if isinstance(answer, ClusterError)}
+    asked = [name for name, answer in seen.answers.items() if isinstance(answer, NodeAnswer)]
+    calls: dict[tuple[str, str], Callable[[], t.Any]] = {
+        ("application", name): partial(_application, api, seen.network, name) for name in asked
+    }
+    # Consensus tells of itself only while no call to its application is open.
+    calls |= {("consensus", name): partial(_consensus, api, seen.network, name) for name in asked if name in beside}
+    for (what, name), answer in api.side_by_side(calls).items():
+        if what == "consensus" and isinstance(answer, ClusterError):
+            seen.waiting.add(name)
+        elif what == "application" and isinstance(answer, tuple) and answer[1]:
+            seen.apps[name] = answer
+
+
+def _application(api: Api, network: str, node: str) -> tuple[int, str]:
+    """The height and the app hash that an application tells; it need not tell one."""
+    try:
+        told = call(pod_proxy(api, network, node, reads=True), "abci_info")["response"]
+        app_hash = base64.b64decode(told.get("last_block_app_hash") or "")
+        return int(told.get("last_block_height") or 0), app_hash.hex().upper()
+    except (RpcError, KeyError, ValueError) as error:
+        raise ClusterError(f"asking {node} for the state of its application: {error}") from error
 
 
 def _consensus(api: Api, network: str, node: str) -> Json:

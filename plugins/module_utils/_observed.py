@@ -91,6 +91,8 @@ class Observed:
     geneses: dict[str, Json] = field(default_factory=dict)
     #: Nodes whose consensus waits for the answer of the application beside them.
     waiting: set[str] = field(default_factory=set)
+    #: The height and the app hash at which each node's application says that it is.
+    apps: dict[str, tuple[int, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,9 @@ class _Report:
             else {v["address"] or v["name"]: v["power"] for v in self.genesis_power.values()}
         )
         self.compared = self._common_height()
-        self.chain = Chain(self.genesis, self.answers, self.compared, seen.geneses, seen.waiting, self._anew())
+        self.chain = Chain(
+            self.genesis, self.answers, self.compared, seen.geneses, seen.waiting, self._anew(), seen.apps
+        )
         self.troubles: dict[str, Trouble] = {}
         self.reasons: list[str] = []
         self.notes: list[str] = []

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import re
@@ -47,6 +48,7 @@ class Recorded:
         self.logs: dict[str, str] = {}
         self.geneses: dict[str, Json] = {}
         self.in_consensus: set[str] = set()
+        self.apps: dict[str, Json] = {}
         self.away = 0
         self.height = 164
         self.rise = 0
@@ -90,6 +92,8 @@ class Recorded:
                 return 200, self.data["validators"]
             if body["method"] == "consensus_state" and pod in self.in_consensus:
                 return 200, {"id": 0, "result": {"round_state": {}}}
+            if body["method"] == "abci_info" and pod in self.apps:
+                return 200, {"id": 0, "result": {"response": self.apps[pod]}}
             if body["method"] == "genesis" and pod in self.geneses:
                 return 200, {"id": 0, "result": {"genesis": self.geneses[pod]}}
             return 200, {"id": 0, "error": {"message": "Internal error", "data": f"no {body['method']} here"}}
@@ -572,6 +576,45 @@ def test_a_node_whose_application_does_not_answer(api: Api, recorded: Recorded) 
     assert late.startswith("no block for ")
     assert network["nodes"][2]["log"] == ["I counting"]
     assert "CONTAINER=app" in network["next"][0]
+
+
+def told_by(app: str, height: int = 164) -> Json:
+    return {"last_block_height": str(height), "last_block_app_hash": base64.b64encode(app.encode()).decode()}
+
+
+def test_applications_that_differ_where_no_block_follows(api: Api, recorded: Recorded) -> None:
+    """What they compute differs, and every node holds the same blocks still."""
+    for pod in recorded.data["Pod"]:
+        pod["spec"].setdefault("containers", []).append({"name": "app"})
+    recorded.logs = {f"tm-{number}": "I counting\n" for number in range(4)}
+    recorded.in_consensus = set(recorded.logs)
+    recorded.apps = {name: told_by(name) for name in recorded.logs}
+    assert read(api, "mintnet")["healthy"]
+    assert not any(body and "abci_info" in str(body) for _method, _path, body in recorded.requests)
+    recorded.data["now"] = "2026-11-24T02:05:00+00:00"
+    network = read(api, "mintnet")
+    *reasons, late = network["reasons"]
+    assert reasons == [
+        f"{name}: its application has app hash {name.encode().hex().upper()}… after block 164, where the others' have others"
+        for name in sorted(recorded.apps)
+    ]
+    assert late.startswith("no block for ")
+    (step,) = network["next"]
+    assert step.startswith("tm-0, tm-1, tm-2, tm-3: run the same application and version everywhere")
+    assert step.endswith("make logs NODE=tm-0 CONTAINER=app")
+    assert [node["log"] for node in network["nodes"]] == [["I counting"]] * 4
+
+
+def test_an_application_that_differs_from_most(api: Api, recorded: Recorded) -> None:
+    """It may be one program with the node; who tells no hash, or stands elsewhere, is not compared."""
+    recorded.data["now"] = "2026-11-24T02:05:00+00:00"
+    recorded.logs["tm-2"] = "I counting\n"
+    recorded.apps = {"tm-0": told_by("a"), "tm-1": told_by("a"), "tm-2": told_by("b"), "tm-3": told_by("c", 163)}
+    reason, _late = read(api, "mintnet")["reasons"]
+    assert reason == "tm-2: its application has app hash 62… after block 164, where 2 of 3 have 61…"
+    recorded.apps = {"tm-0": told_by("a"), "tm-1": told_by("a"), "tm-2": {"data": "kv"}, "tm-3": {}}
+    (late,) = read(api, "mintnet")["reasons"]
+    assert late.startswith("no block for ")
 
 
 def test_a_state_that_does_not_heal_ends_the_wait_early(
