@@ -6,32 +6,43 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
-from abci import Store, serve
+from abci import Store, serve, server
 from counter import Counter
 from tendermint.abci import types_pb2 as t
 
-FAULT = os.environ["FAULT"]
+FAULT, NODE = os.environ["FAULT"], os.environ["NODE"]
+DIFFERS = FAULT == "everywhere" or (FAULT == "differs" and NODE == "tm-2")
+#: What ABCI 0.17 did not have.
+NEW = ("prepare_proposal", "process_proposal", "extend_vote", "verify_vote_extension", "finalize_block")
 
 
 class Faulty(Counter):
+    @staticmethod
+    def app_hash(count: int) -> bytes:
+        return NODE.encode() + count.to_bytes(8, "big") if DIFFERS else Counter.app_hash(count)
+
     def init_chain(self, request: t.RequestInitChain) -> t.ResponseInitChain:
         if FAULT == "refuses":
             raise ValueError("app_state has no treasury")
-        return super().init_chain(request)
-
-    def prepare_proposal(self, request: t.RequestPrepareProposal) -> t.ResponsePrepareProposal:
-        if FAULT == "old":
-            raise NotImplementedError("this application speaks ABCI 0.17")
-        return super().prepare_proposal(request)
+        super().init_chain(request)
+        return t.ResponseInitChain(app_hash=Counter.app_hash(0))
 
     def finalize_block(self, request: t.RequestFinalizeBlock) -> t.ResponseFinalizeBlock:
         if FAULT == "slow":
             time.sleep(3600)
-        answer = super().finalize_block(request)
-        if FAULT == "differs" and os.environ["NODE"] == "tm-2" and request.height >= 3:
-            answer.app_hash = b"\xff" * 8
-        return answer
+        return super().finalize_block(request)
 
 
+def as_before(calls: Any, message: bytes) -> t.Response:
+    """As a server of ABCI 0.17 answers, which goes on."""
+    if t.Request.FromString(message).WhichOneof("value") in NEW:
+        return t.Response(exception={"error": "Unknown request"})
+    return today(calls, message)
+
+
+today = server._response
+if FAULT == "old":
+    server._response = as_before
 serve(Faulty(Store(Path(os.environ["APP_HOME"], "counter.json"))), os.environ["ABCI_ADDRESS"])
