@@ -53,6 +53,12 @@ _REMEDIES = (
         "another node signs with the same key: stop one of both at once, and give it a key of its own",
     ),
     (
+        # As servers of earlier versions answer what they do not know, over a socket and over gRPC.
+        r"err\S* ?\"?[Uu]nknown request|code = Unimplemented",
+        "the application speaks another version of ABCI than its node: build it for ABCI 2.0, which CometBFT 0.38 to 0.40 "
+        "speak, then run create again",
+    ),
+    (
         r"failed to connect to \S+.*permission denied",
         "the node may not write to the application's socket: let the application's group write to it (umask 007), or "
         "give both the same user with cometbft_app_user",

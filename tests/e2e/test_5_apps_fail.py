@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from explained import LONG, SHORT, Case, explained, inside, until
+from explained import SHORT, Case, explained, inside
 from surroundings import User
 
 FAULTY = (Path(__file__).parent / "faulty.py").read_text(encoding="utf-8")
@@ -60,17 +60,30 @@ def test_application_that_listens_elsewhere(case: Case, image: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("fault", "words"),
-    [
-        ("refuses", "init_chain failed.*app_state has no treasury"),
-        pytest.param("old", "prepare_proposal failed.*ABCI 0.17", marks=pytest.mark.long),
-    ],
-    ids=["refuses", "old"],
-)
-def test_application_that_refuses_a_call(case: Case, image: str, fault: str, words: str) -> None:
-    run = case.create(**faulty(image, fault), cometbft_timeout=30)
-    explained(run, case.result(), node="tm-0", reason="app ended with exit code 1", step="CONTAINER=app", log=words)
+@pytest.mark.long
+def test_application_whose_socket_the_node_may_not_use(case: Case, image: str) -> None:
+    """It is another user's, and only that user may write to what it makes."""
+    run = case.create(**ONE, cometbft_app_image=image, cometbft_app_user=1001, cometbft_timeout=20)
+    explained(run, case.result(), node="tm-0", reason="does not answer", step="umask 007", log="permission denied")
+
+
+def test_application_that_refuses_a_call(case: Case, image: str) -> None:
+    run = case.create(**faulty(image, "refuses"), cometbft_timeout=30)
+    explained(
+        run,
+        case.result(),
+        node="tm-0",
+        reason="app ended with exit code 1",
+        step="CONTAINER=app",
+        log="init_chain failed.*app_state has no treasury",
+    )
+
+
+@pytest.mark.long
+def test_application_of_an_earlier_abci(case: Case, image: str) -> None:
+    """It goes on; the node ends, again and again, and waits for longer each time."""
+    run = case.create(**faulty(image, "old"), cometbft_timeout=55)
+    explained(run, case.result(), node="tm-0", reason="tm ended", step="build it for ABCI 2.0", log="Unknown request")
 
 
 @pytest.mark.long
@@ -81,10 +94,19 @@ def test_application_that_answers_slowly(case: Case, image: str) -> None:
 
 @pytest.mark.long
 def test_application_that_differs_on_one_node(case: Case, image: str) -> None:
-    case.create(**{**faulty(image, "differs"), "cometbft_nodes": 4}, cometbft_timeout=LONG, code=None)
-    # The others go on without it, until it is late.
-    until("tm-2 is late", lambda: case.user.height("tm-0", case.name) > 40, 120)
-    run = case.wait(5)
+    """The others go on without it, until it is late: which takes as many blocks as there are in half a minute."""
+    run = case.create(**{**faulty(image, "differs"), "cometbft_nodes": 4}, cometbft_timeout=100)
     explained(
-        run, case.result(), node="tm-2", reason="stands at height 3", step="run the same application", log="AppHash"
+        run, case.result(), node="tm-2", reason="stands at height 1", step="run the same application", log="AppHash"
     )
+
+
+@pytest.mark.long
+def test_application_that_differs_on_every_node(case: Case, image: str) -> None:
+    """All hold the same block, and none follows."""
+    run = case.create(**{**faulty(image, "everywhere"), "cometbft_nodes": 4}, cometbft_timeout=60)
+    result = case.result()
+    for number in range(4):
+        node = f"tm-{number}"
+        reason = f"its application has app hash {node.encode().hex().upper()}[0-9A-F]*… after block 1"
+        explained(run, result, node=node, reason=reason, step="run the same application.*CONTAINER=app")

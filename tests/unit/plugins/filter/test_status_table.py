@@ -74,6 +74,23 @@ def test_healthy_network() -> None:
     ]
 
 
+def test_an_application_beside_its_node_has_a_column_of_its_own() -> None:
+    """Which is not there where all are built in."""
+    running = {"state": "running", "ready": True, "restarts": 0}
+    crashed = {"state": "waiting: CrashLoopBackOff", "ready": False, "restarts": 3}
+    once = {**running, "restarts": 1}
+    nodes = [node("tm-0", app=running), node("tm-1", app=crashed), node("tm-2", app=once), node("tm-3", app=None)]
+    head, *rows = status_table(network(*nodes)).splitlines()[:5]
+    begins, ends = head.index("app  "), head.index("  age")
+    assert [row[begins:ends].strip() for row in rows] == [
+        "running",
+        "waiting: CrashLoopBackOff, 3 restarts",
+        "running, 1 restart",
+        "",
+    ]
+    assert " app " not in status_table(network(node("tm-0", app=None))).splitlines()[0]
+
+
 def test_what_is_wrong_is_beside_the_node_and_in_the_verdict() -> None:
     pending = node("tm-1", **SILENT, pod="Pending", ready=False, age=None, reason="no machine takes it")
     text = status_table(

@@ -280,6 +280,20 @@ def test_a_halt_of_the_consensus_is_told_without_its_stack() -> None:
     assert "same application" in remedy(line)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        'E[..] CONSENSUS FAILURE!!!   module=consensus err="Unknown request"',
+        "E[..] Stopping abci.socketClient for error: Unknown request module=abci-client connection=consensus",
+        'E[..] abci.grpcClient failed to connect to tcp://127.0.0.1:26658 err="rpc error: code = Unimplemented desc = '
+        'unknown service tendermint.abci.ABCI"',
+    ],
+)
+def test_an_application_of_another_abci_is_to_be_built_for_this_one(line: str) -> None:
+    assert "build it for ABCI 2.0" in remedy(line)
+    assert remedy('E[..] CONSENSUS FAILURE!!! err="an unknown request of a peer"') == ""
+
+
 TRACE = """\
 panic({0x1d2e4a0?, 0xc000e5a1b0?})
 \truntime/panic.go:787 +0x132
