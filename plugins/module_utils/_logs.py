@@ -55,8 +55,8 @@ _REMEDIES = (
     (
         # As servers of earlier versions answer what they do not know, over a socket and over gRPC.
         r"err\S* ?\"?[Uu]nknown request|code = Unimplemented",
-        "the application speaks another version of ABCI than its node: build it for ABCI 2.0, which CometBFT 0.38 to 0.40 "
-        "speak, then run create again",
+        "the application speaks another version of ABCI than its node: build it for ABCI 2.0, that of CometBFT 0.38 to "
+        "0.40, then run create again",
     ),
     (
         r"failed to connect to \S+.*permission denied",

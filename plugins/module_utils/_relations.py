@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import itertools
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config_nodes, _genesis, _topology
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config_nodes, _files, _genesis, _topology
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._app import (
     sound_app,
     sound_built_in,
@@ -147,6 +148,15 @@ def sound_genesis_sources(
         faults.append("cometbft_genesis_src: a URL needs the SHA-256 of what it leads to, in cometbft_genesis_sha256")
     elif cometbft_genesis_src and "://" not in cometbft_genesis_src and not Path(cometbft_genesis_src).is_file():
         faults.append(f"cometbft_genesis_src = {cometbft_genesis_src!r}: must be a file that exists, or a URL")
+    elif cometbft_genesis_src and cometbft_genesis_sha256 and "://" not in cometbft_genesis_src:
+        # Known before anything goes: make reset takes the old chain away before it makes the new one.
+        with contextlib.suppress(OSError):
+            found = _files.sha256(Path(cometbft_genesis_src))
+            if found != cometbft_genesis_sha256.strip().lower():
+                faults.append(
+                    f"cometbft_genesis_sha256 = {cometbft_genesis_sha256!r}: must be the SHA-256 of "
+                    f"{cometbft_genesis_src}, which is {found}; compare the file with where it comes from"
+                )
     if cometbft_genesis_sha256 and not cometbft_genesis_src:
         faults.append("cometbft_genesis_sha256: there is no cometbft_genesis_src that it could belong to")
     if cometbft_app_state and cometbft_app_state_src:

@@ -31,6 +31,7 @@ APART = {
     "test_3_mac": "mac",
     "test_5_apps": "apps",
     "test_5_apps_fail": "apps",
+    "test_5_apps_options": "apps",
     "test_5_minikube": "minikube",
     "test_5_mirror": "mirror",
     "test_5_sdkchain": "apps",

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
 
 import pytest
+from readme import arguments, blocks, in_pod
 from surroundings import User
 
 pytestmark = [pytest.mark.usefixtures("cluster"), pytest.mark.long]
@@ -35,8 +37,7 @@ def test_its_own_commands_make_the_genesis(user: User, folder: Path) -> None:
     run = user.run(CREATE, folder)
     assert run.changed
     user.agree(CHAIN)
-    powers = [int(item["voting_power"]) for item in user.rpc("tm-0", "validators", CHAIN)["validators"]]
-    assert sorted(powers) == [10, 10, 10, 20]
+    assert powers(user) == [10, 10, 10, 20]
     assert user.get("jobs", CHAIN) == []
     assert json.loads(user.get("configmap tm-config", CHAIN)["data"]["genesis.json"])["app_name"] == "chaind"
 
@@ -60,6 +61,36 @@ def test_a_transfer_is_read_on_another_node(user: User) -> None:
     )
     assert re.search(r'"code":0\b', sent)
     user.wait("bob has them", lambda: coins(user, "tm-1", bob) == had + 10)
+
+
+def powers(user: User) -> list[int]:
+    return sorted(int(item["voting_power"]) for item in user.rpc("tm-0", "validators", CHAIN)["validators"])
+
+
+def test_commands_of_its_readme(user: User, clone: Path, folder: Path) -> None:
+    """In a shell of a node's pod, each block's; what only shows something comes when there is something to show."""
+    _creation, (shell, *lines), command, delegation = blocks(clone, CHAIN)
+    lines = [line.partition("  #")[0].strip() for line in lines]
+    settings, (*sending, balances) = lines[:1], lines[1:]
+
+    def run(*commands: str) -> str:
+        # Nothing of what bash reads is left to them.
+        return in_pod(user, shell, ["{", *settings, *commands, "} </dev/null"])
+
+    (bob,) = set(re.findall(r"cosmos1\w{38}", "".join(command)))
+    had = coins(user, "tm-1", bob)
+    run(*sending)
+    user.wait("bob has them", lambda: coins(user, "tm-1", bob) == had + 1000)
+    assert f'amount: "{had + 1000}"' in run(balances.replace("$BOB", bob))
+    user.kubectl(arguments("".join(line.removesuffix("\\") for line in command)))
+    user.wait("bob has them twice", lambda: coins(user, "tm-1", bob) == had + 2000)
+
+    before = powers(user)
+    listing, delegate = delegation
+    operators = re.findall(r"^cosmosvaloper1\w+", run(listing), re.MULTILINE)
+    assert len(operators) == len(before)
+    run(delegate.replace("cosmosvaloper1…", operators[0]))
+    user.wait("its power is five more", lambda: sum(powers(user)) == sum(before) + 5)
 
 
 def test_a_node_that_is_lost_comes_back(user: User, folder: Path) -> None:
@@ -87,6 +118,26 @@ def test_a_new_chain(user: User, folder: Path) -> None:
     user.agree(CHAIN)
     new = json.loads(user.get("configmap tm-config", CHAIN)["data"]["genesis.json"])
     assert new["genesis_time"] > old["genesis_time"]
+
+
+def test_a_genesis_that_exists(user: User, folder: Path) -> None:
+    """As somebody hands it on, with its sum; the keys that it names stay. A wrong sum ends nothing that lives."""
+    text = user.get("configmap tm-config", CHAIN)["data"]["genesis.json"]
+    file = user.home / "sdkchain.json"
+    file.write_text(text, encoding="utf-8")
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    given = f"-e cometbft_keep_keys=true -e cometbft_genesis_script= -e cometbft_genesis_src={file}"
+    reset = f"make reset CONFIRM=yes ARGS='{given} -e cometbft_genesis_sha256=%s'"
+    before = user.pods(CHAIN)
+    refused = user.run(reset % ("0" * 64), folder, code=1)
+    assert f"which is {sha256}" in " ".join(refused.output.split())
+    assert user.pods(CHAIN) == before
+    user.run(reset % sha256, folder)
+    user.agree(CHAIN)
+    assert user.pods(CHAIN).keys() == before.keys()
+    assert not user.pods(CHAIN).items() & before.items()
+    assert hashlib.sha256(user.get("configmap tm-config", CHAIN)["data"]["genesis.json"].encode()).hexdigest() == sha256
+    assert user.rpc("tm-0", "genesis", CHAIN)["genesis"]["genesis_time"] == json.loads(text)["genesis_time"]
 
 
 def test_it_goes(user: User, folder: Path) -> None:
