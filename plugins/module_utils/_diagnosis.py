@@ -36,6 +36,8 @@ _PASSING = re.compile(
     re.IGNORECASE,
 )
 _ABSENT = re.compile(r"not found|manifest unknown|does not exist|denied|unauthorized|forbidden|never", re.IGNORECASE)
+#: As registries say that ask for a login, and those that do not tell what is there to who has none.
+_LOGIN = re.compile(r"\b401\b|\b403\b|denied|unauthorized|authoriz|authenticat|forbidden", re.IGNORECASE)
 _PLATFORM = re.compile(r"no match for platform|does not match the (specified|desired) platform|wrong platform")
 # A program that is not in the image, or not for this machine, is so at each further start.
 _NO_PROGRAM = re.compile(r"exec format error|executable file not found|exec: .*no such file or directory")
@@ -264,9 +266,10 @@ def _pull_trouble(container: Json, reason: str, message: str, pod: Json, around:
             f"{variable}, {_AGAIN}"
         )
         return Trouble(f"the image {image} of {name} cannot be pulled: {said}", advice)
+    login = ", or a Secret with a login that may in cometbft_pull_secrets" if _LOGIN.search(said) else ""
     return Trouble(
         f"the image {image} of {name} cannot be pulled: {said}",
-        f"name an image that exists, and that the machines may pull, in {variable}, {_AGAIN}",
+        f"name an image that exists, and that the machines may pull, in {variable}{login}, {_AGAIN}",
         lasting=reason in ("InvalidImageName", "ErrImageNeverPull") or bool(_ABSENT.search(said)),
     )
 

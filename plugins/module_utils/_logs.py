@@ -54,7 +54,7 @@ _REMEDIES = (
     ),
     (
         # As servers of earlier versions answer what they do not know, over a socket and over gRPC.
-        r"err\S* ?\"?[Uu]nknown request|code = Unimplemented",
+        r"(err=\"|error: |reason: )[Uu]nknown request|code = Unimplemented",
         "the application speaks another version of ABCI than its node: build it for ABCI 2.0, that of CometBFT 0.38 to "
         "0.40, then run create again",
     ),

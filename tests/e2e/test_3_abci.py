@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 import signal
 import socket
 import subprocess
 import sys
 import tarfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -205,30 +208,39 @@ def test_an_ordinary_end(app: App, t: Any) -> None:
     node.close()
 
 
-TXS = ([b"0", b"1"], [b"2"], [b"3", b"bad", b"4"])
-CALLS = [("info", {}), ("init_chain", {"chain_id": "c"})] + [
-    step
-    for height, txs in enumerate(TXS, 1)
-    for step in (
-        ("prepare_proposal", {"txs": txs, "max_tx_bytes": 1000}),
-        ("process_proposal", {"txs": txs}),
-        ("finalize_block", {"height": height, "txs": txs}),
-        ("commit", {}),
-    )
-]
+def calls_of(blocks: Sequence[Sequence[bytes]], app_state: bytes = b"") -> list[tuple[str, dict[str, Any]]]:
+    """What CometBFT calls for these blocks."""
+    return [
+        ("info", {}),
+        ("init_chain", {"chain_id": "c", "app_state_bytes": app_state}),
+        *(
+            step
+            for height, txs in enumerate(blocks, 1)
+            for step in (
+                ("prepare_proposal", {"txs": txs, "max_tx_bytes": 10_000}),
+                ("process_proposal", {"txs": txs}),
+                ("finalize_block", {"height": height, "txs": txs}),
+                ("commit", {}),
+            )
+        ),
+    ]
 
 
-@pytest.mark.parametrize("transport", ["unix", "grpc"])
-def test_replay_after_a_crash_behind_every_call(types: Path, t: Any, tmp_path: Path, transport: str) -> None:
-    """What CometBFT does at its start: it asks how far the application is, and gives it what is behind that."""
-    for count in range(len(CALLS) + 1):
-        folder = tmp_path / str(count)
-        folder.mkdir()
-        app = App(types, folder, transport)
+def crash_behind_every_call(
+    apps: Iterator[App], t: Any, blocks: Sequence[Sequence[bytes]], app_state: bytes, query: str
+) -> tuple[bytes, bytes]:
+    """What CometBFT does at its start: it asks how far the application is, and gives it what is behind that.
+
+    Gives the app hash and the answer to a query, which must be the same after each crash.
+    """
+    ends = set()
+    calls = calls_of(blocks, app_state)
+    for count in range(len(calls) + 1):
+        app = next(apps)
         app.start()
         node = Node(app, t)
         committed = 0
-        for name, fields in CALLS[:count]:
+        for name, fields in calls[:count]:
             node.call(name, **fields)
             committed += name == "commit"
         app.kill()
@@ -236,18 +248,31 @@ def test_replay_after_a_crash_behind_every_call(types: Path, t: Any, tmp_path: P
         app.start()
         node = Node(app, t)
         assert node.call("info").last_block_height == committed
-        if not committed:
-            node.call("init_chain", chain_id="c")
-        for height, txs in enumerate(TXS[committed:], committed + 1):
-            app_hash = node.call("finalize_block", height=height, txs=txs).app_hash
-            node.call("commit")
-        if committed < len(TXS):
-            assert app_hash == (5).to_bytes(8, "big")
+        for name, fields in calls[2 + 4 * committed if committed else 1 :]:
+            if name in ("init_chain", "finalize_block", "commit"):
+                node.call(name, **fields)
         info = node.call("info")
-        assert (info.last_block_height, info.last_block_app_hash) == (3, (5).to_bytes(8, "big"))
-        assert node.call("query", path="/count").value == b"5"
+        assert info.last_block_height == len(blocks)
+        ends.add((info.last_block_app_hash, node.call("query", path=query).value))
         node.close()
         app.kill()
+    (end,) = ends
+    return end
+
+
+def fresh(types: Path, folder: Path, transport: str, name: str) -> Iterator[App]:
+    """One application after the other, each with an empty home."""
+    for number in itertools.count():
+        home = folder / str(number)
+        home.mkdir()
+        yield App(types, home, transport, name)
+
+
+@pytest.mark.parametrize("transport", ["unix", "grpc"])
+def test_replay_after_a_crash_behind_every_call(types: Path, t: Any, tmp_path: Path, transport: str) -> None:
+    blocks = ([b"0", b"1"], [b"2"], [b"3", b"bad", b"4"])
+    apps = fresh(types, tmp_path, transport, "counter")
+    assert crash_behind_every_call(apps, t, blocks, b"", "/count") == ((5).to_bytes(8, "big"), b"5")
 
 
 # What nobody should send
@@ -295,12 +320,18 @@ def test_big_blocks(node: Node) -> None:
 
 
 def test_connections_side_by_side(app: App, t: Any) -> None:
-    """CometBFT has four; each gets the answers to its own calls, in order."""
+    """CometBFT has four, which call at once; each gets the answers to its own calls, in order."""
     nodes = [Node(app, t) for _number in range(4)]
     nodes[0].call("init_chain", chain_id="c")
-    for number in range(20):
-        for which, node in enumerate(nodes):
-            assert node.call("echo", message=f"{which} {number}").message == f"{which} {number}"
+    begin = threading.Barrier(len(nodes))
+
+    def calls(which: int) -> list[str]:
+        begin.wait(10)
+        return [nodes[which].call("echo", message=f"{which} {number}").message for number in range(100)]
+
+    with ThreadPoolExecutor(len(nodes)) as threads:
+        found = list(threads.map(calls, range(len(nodes))))
+    assert found == [[f"{which} {number}" for number in range(100)] for which in range(len(nodes))]
     for node in nodes:
         node.close()
     last = Node(app, t)

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 from nacl.signing import SigningKey
-from test_3_abci import EXAMPLES, types
+from test_3_abci import EXAMPLES, crash_behind_every_call, fresh, t, types
 
-__all__ = ["types"]  # the fixture
+__all__ = ["t", "types"]  # the fixtures
 
 ALICE, BOB = SigningKey(b"a" * 32), SigningKey(b"b" * 32)
 
@@ -173,3 +173,21 @@ def test_refused_transfers(example: Example, other: dict[str, Any], said: str) -
 def test_a_genesis_that_is_refused(example: Example, state: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         example.basecoin.first_accounts(json.dumps(state).encode())
+
+
+# Crashes
+
+
+def test_nothing_is_lost_or_made_twice_by_a_crash(example: Example, types: Path, t: Any, tmp_path: Path) -> None:
+    alice, bob = example.address(ALICE), example.address(BOB)
+    blocks = (
+        [example.tx(nonce=0), example.tx(nonce=1)],
+        # The first one again, and one of what came before.
+        [example.tx(nonce=0), example.tx(key=BOB, to=alice, amount=5)],
+    )
+    state = json.dumps({"accounts": {alice: 100}}).encode()
+    apps = fresh(types, tmp_path, "unix", "basecoin")
+    app_hash, account = crash_behind_every_call(apps, t, blocks, state, f"/accounts/{bob}")
+    assert json.loads(account) == {"coins": 15, "nonce": 1}
+    account_of = example.basecoin.Account
+    assert app_hash == example.basecoin.Basecoin.app_hash({alice: account_of(85, 2), bob: account_of(15, 1)})

@@ -8,20 +8,12 @@ import re
 from pathlib import Path
 
 import pytest
-from explained import inside
+from crash import kill
 from readme import blocks, in_pod, make
 from surroundings import User
 
 pytestmark = pytest.mark.usefixtures("cluster")
 COUNTER = "counter"
-#: Every process of the machine that is this application's of this node, at once and without a farewell.
-KILL = """
-for process in /proc/[0-9]*; do
-  tr '\\0' '\\n' <$process/environ 2>/dev/null | grep -qx NODE={node} || continue
-  tr '\\0' '\\n' <$process/cmdline 2>/dev/null | grep -q 'counter\\.py$' || continue
-  kill -KILL ${{process#/proc/}} && echo ${{process#/proc/}}
-done
-"""
 
 
 def count(user: User, node: str) -> int:
@@ -36,17 +28,12 @@ def restarts(user: User, node: str, container: str) -> int:
     return int(status["restartCount"])
 
 
-def kill(user: User, node: str) -> None:
-    """Its application, from outside, as the kernel ends one where memory is short."""
-    assert len(inside(KILL.format(node=node), machine=f"{user.cluster}-1").split()) == 1
-
-
 def survives(user: User, folder: Path, times: int = 1) -> None:
     """The application of one node is killed, and both come back by themselves; what was counted is on the volume."""
     number = count(user, "tm-0")
     for _time in range(times):
         before = restarts(user, "tm-2", "app")
-        kill(user, "tm-2")
+        kill(user, "tm-2", "counter.py")
         # Read now, so that nothing counts which its node had made before.
         height = max(user.height(node, COUNTER) for node in ("tm-0", "tm-1"))
         # The kubelet lets one wait that ends again and again.

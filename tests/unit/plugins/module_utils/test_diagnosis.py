@@ -78,6 +78,12 @@ def unscheduled(message: str, requests: Json | None = None) -> Json:
             "that exists",
         ),
         ("ErrImagePull", "rpc error: pull access denied, repository does not exist", True, "may pull"),
+        (
+            "ErrImagePull",
+            "rpc error: failed to authorize: unexpected status from HEAD request to https://x/v2/: 401 Unauthorized",
+            True,
+            "in cometbft_image, or a Secret with a login that may in cometbft_pull_secrets",
+        ),
         ("InvalidImageName", 'Failed to apply default image tag "X:1"', True, "that exists"),
         ("ErrImageNeverPull", 'Container image "x:1" is not present with pull policy of Never', True, "that exists"),
         ("ErrImagePull", "rpc error: no match for platform in manifest: not found", True, "an image for amd64"),
