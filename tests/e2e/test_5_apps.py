@@ -138,19 +138,22 @@ def test_basecoin_moves_coins(user: User, clone: Path) -> None:
 
 @pytest.mark.long
 def test_from_make_new_to_a_container_of_ones_own(user: User, clone: Path) -> None:
-    """As the guide of applications begins, with a folder that a newcomer may have."""
-    user.run("make new NAME=myapp", clone)
-    (clone / "myapp").mkdir()
-    for name in ("counter.py", "Containerfile"):
-        (clone / "myapp" / name).write_bytes((clone / "examples" / "counter" / name).read_bytes())
+    """As the guide of applications begins, for a newcomer who has no application yet."""
+    guide = (clone / "docs" / "docsite" / "rst" / "guide_app.rst").read_text(encoding="utf-8")
+    begins = guide[: guide.index("What the application finds")]
+    (copy,) = re.findall(r"``(cp -r [^`]+)``", begins)
+    (build,) = re.findall(r"^   (cometbft_app_build: .*base.*)$", begins, re.MULTILINE)
+    commands = re.findall(r"^   (make .*?)(?: +#.*)?$", begins, re.MULTILINE)
+    assert commands[0] == "make new NAME=myapp"
+    user.run(commands[0], clone)
+    user.run(copy, clone)
     file = clone / "myapp.yml"
-    build = "cometbft_app_build: {context: myapp, contexts: {abci: examples/abci}, protos: true, base: python}"
     text = file.read_text(encoding="utf-8").replace('cometbft_app_image: "YOUR_APP:TAG"', build)
     assert build in text
     file.write_text(text, encoding="utf-8")
-    user.run("make create NETWORK=myapp.yml", clone)
+    output = [user.run(command, clone).output for command in commands[1:]]
+    assert "listening on" in output[-1]
     assert "height" in user.run("make tx NETWORK=myapp.yml TX=0", clone).output
-    assert "listening on" in user.run("make logs NETWORK=myapp.yml NODE=tm-0 CONTAINER=app", clone).output
     user.agree("myapp")
     refused = user.run("make new NAME=myapp", clone, code=None)
     assert refused.code

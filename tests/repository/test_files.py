@@ -31,7 +31,7 @@ TARBALL = re.compile(
     | plugins/(?:action|callback|doc_fragments|filter|inventory|lookup|modules|\w+_utils)/\w+\.(?:py|yml)
     | playbooks/\w+\.yml | playbooks/templates/.+\.j2
     | inventories/\w+/(?:hosts\.yml|group_vars/\w+\.yml)
-    | examples/.+\.(?:md|yml|go|mod|sum|sh|py|txt) | examples/\w+/(?:Makefile|Containerfile)
+    | examples/LICENSE | examples/.+\.(?:md|yml|go|mod|sum|sh|py|txt) | examples/\w+/(?:Makefile|Containerfile)
     | roles/\w+/README\.md
     | roles/\w+/(?:defaults|handlers|meta|tasks|vars)/\w+\.yml
     | roles/\w+/templates/.+\.j2
