@@ -206,6 +206,7 @@ def test_an_ordinary_end(app: App, t: Any) -> None:
     node.call("info")
     assert app.stop() == 0
     node.close()
+    assert "Traceback" not in app.log.read_text(encoding="utf-8")
 
 
 def calls_of(blocks: Sequence[Sequence[bytes]], app_state: bytes = b"") -> list[tuple[str, dict[str, Any]]]:

@@ -106,12 +106,12 @@ async def _serve(application: Application, address: str, over_grpc: bool) -> Non
             await server.stop(grace=0.1)
         return
 
-    writers: set[asyncio.StreamWriter] = set()
+    connections: dict[asyncio.Task[Any] | None, asyncio.StreamWriter] = {}
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.add(writer)
+        connections[asyncio.current_task()] = writer
         await _connection(calls, reader, writer)
-        writers.discard(writer)
+        del connections[asyncio.current_task()]
 
     if parts.scheme == "unix":  # a socket that was left behind is replaced
         listening = await asyncio.start_unix_server(connected, parts.path)
@@ -122,8 +122,10 @@ async def _serve(application: Application, address: str, over_grpc: bool) -> Non
         await calls.ended
     finally:
         listening.close()
-        for writer in writers:  # a node does not close its connections before
+        for writer in connections.values():  # a node does not close its connections before
             writer.close()
+        if connections:  # what is left of them would be the application's last words
+            await asyncio.wait([task for task in connections if task], timeout=1)
 
 
 def _servicer(calls: _Calls) -> types_pb2_grpc.ABCIServicer:
