@@ -161,8 +161,9 @@ def _hash_fault(name: str, node: Json, _answer: NodeAnswer, chain: Chain) -> Tro
     if len(values) < 2 or (most and ours == common):
         return Trouble()
     theirs = f"{holders} of {values.total()} have {common[:_SHOWN]}…" if most else "the others' have others"
+    since = f"block {height}" if height >= (chain.genesis or {}).get("initial_height", 1) else "InitChain"
     return Trouble(
-        f"its application has app hash {ours[:_SHOWN]}… after block {height}, where {theirs}",
+        f"its application has app hash {ours[:_SHOWN]}… after {since}, where {theirs}",
         "run the same application and version everywhere, and see whether what it computes depends on the time, on "
         f"chance or on its node: make logs NODE={name}{f' CONTAINER={APP}' if node['app'] else ''}",
         container=APP if node["app"] else "tm",

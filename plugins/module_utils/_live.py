@@ -16,7 +16,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KIN
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import APP, Trouble, app_of
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._faults import PATIENCE
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._logs import tells
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._logs import expected, tells
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
     NETWORK_LABEL,
     PUB_KEY,
@@ -238,8 +238,12 @@ def explain(api: Api, seen: Observed) -> Json:
 
 
 def _ask_applications(api: Api, seen: Observed, beside: Collection[str]) -> None:
-    """Where blocks are late: whose application is awaited, and how far each has come by its own account."""
-    age = report(seen)["block_age"]
+    """Where blocks are late: whose application is awaited, and how far each has come by its own account.
+
+    One that tells no app hash, or not that of the chain's beginning, is known by what its node refuses.
+    """
+    network = report(seen)
+    age = network["block_age"]
     if age is not None and age < PATIENCE.total_seconds():
         return
     asked = [name for name, answer in seen.answers.items() if isinstance(answer, NodeAnswer)]
@@ -253,6 +257,16 @@ def _ask_applications(api: Api, seen: Observed, beside: Collection[str]) -> None
             seen.waiting.add(name)
         elif what == "application" and isinstance(answer, tuple) and answer[1]:
             seen.apps[name] = answer
+    if network["reasons"]:
+        doing = f"reading the logs of {seen.network}"
+        logs: dict[str, Callable[[], str]] = {
+            name: partial(_log, api, doing, seen.network, name, Trouble(container="tm"))
+            for name in asked[:MOST_LOGS]
+            if name not in seen.apps
+        }
+        for name, log in api.side_by_side(logs).items():
+            if isinstance(log, str) and (told := expected(log)):
+                seen.apps[name] = told
 
 
 def _application(api: Api, network: str, node: str) -> tuple[int, str]:

@@ -28,6 +28,9 @@ _LINE = 300
 # CometBFT ends a line about a panic with the stack of calls, in one line.
 _STACK = re.compile(r"\s+(stack|stacktrace)=.*", re.DOTALL)
 
+# A node that holds another app hash than the block which is proposed to it; a proposal's height is one above it.
+_EXPECTED = re.compile(r" height=(\d+) .*wrong Block\.Header\.AppHash\.\s+Expected ([0-9A-F]+)")
+
 _REMEDIES = (
     (
         r"no space left on device|disk quota exceeded",
@@ -81,6 +84,12 @@ def telling(log: str, count: int = 3) -> list[str]:
 def tells(log: str) -> bool:
     """Whether any line of it says more than that something ended."""
     return any(pattern.search(line) for line in _lines(log) for pattern in _TELLING)
+
+
+def expected(log: str) -> tuple[int, str] | None:
+    """The height and the app hash that a node's application has, by what it last refused."""
+    found = _EXPECTED.findall(_COLOURS.sub("", log))
+    return (int(found[-1][0]) - 1, found[-1][1]) if found else None
 
 
 def _lines(log: str) -> list[str]:

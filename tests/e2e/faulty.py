@@ -27,7 +27,7 @@ class Faulty(Counter):
         if FAULT == "refuses":
             raise ValueError("app_state has no treasury")
         super().init_chain(request)
-        return t.ResponseInitChain(app_hash=Counter.app_hash(0))
+        return t.ResponseInitChain(app_hash=NODE.encode() if FAULT == "begins" else Counter.app_hash(0))
 
     def finalize_block(self, request: t.RequestFinalizeBlock) -> t.ResponseFinalizeBlock:
         if FAULT == "slow":

@@ -617,6 +617,25 @@ def test_an_application_that_differs_from_most(api: Api, recorded: Recorded) -> 
     assert late.startswith("no block for ")
 
 
+REFUSED = (
+    "E[2026-11-27|18:04:56.602] prevote step: consensus deems this block invalid; prevoting nil module=consensus "
+    'height={} round=7 err="wrong Block.Header.AppHash.  Expected {}, got 0000000000000000"\n'
+)
+
+
+def test_applications_that_differ_from_the_beginning(api: Api, recorded: Recorded) -> None:
+    """Of which they tell nothing; what their nodes refuse tells it."""
+    for pod in recorded.data["rpc"]:
+        recorded.data["rpc"][pod][2]["result"]["block_metas"] = []
+        recorded.logs[pod] = (
+            f"{REFUSED.format(1, 'AA')}{REFUSED.format(1, 'CC' if pod == 'tm-1' else 'BB')}I[..] next\n"
+        )
+    recorded.height = 0
+    reason, none = read(api, "mintnet")["reasons"]
+    assert reason == "tm-1: its application has app hash CC… after InitChain, where 3 of 4 have BB…"
+    assert none == "there is no block yet"
+
+
 def test_a_state_that_does_not_heal_ends_the_wait_early(
     api: Api, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
