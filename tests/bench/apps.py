@@ -36,7 +36,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "tcp": {"cometbft_app_transport": "tcp"},
     "grpc": {"cometbft_app_transport": "grpc", "cometbft_app_args": ["--grpc"]},
 }
-#: A node ends the answer to a batch after ten seconds more than this, and an application needs its time for one.
+#: A node breaks off its answer a second after this, and an application needs its time for a batch.
 RPC = {"max_request_batch_size": BATCH, "timeout_broadcast_tx_commit": "60s"}
 
 
