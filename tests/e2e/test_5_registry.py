@@ -12,6 +12,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -87,10 +88,11 @@ def network(user: User, clone: Path) -> Iterator[dict[str, object]]:
 
 
 def create(
-    user: User, clone: Path, network: dict[str, object], *, code: int = 0, options: str = "", **environment: str
+    user: User, clone: Path, network: dict[str, object], *, code: int = 0, options: str = "", auth: Path | None = None
 ) -> str:
     file = user.home / "pushed.yml"
     file.write_text(yaml.safe_dump(network), encoding="utf-8")
+    environment: dict[str, Any] = {"REGISTRY_AUTH_FILE": str(auth)} if auth else {}
     return user.run(f"make create NETWORK={file} ARGS='{options}'", clone, code=code, **environment).output
 
 
@@ -133,19 +135,18 @@ def test_a_registry_that_asks_for_a_login(user: User, clone: Path, network: dict
     token = base64.b64encode(":".join(LOGIN).encode()).decode()
     file = user.home / "auth.json"
     file.write_text(json.dumps({"auths": {GUARDED.partition("/")[0]: {"auth": token}}}), encoding="utf-8")
-    login = {"REGISTRY_AUTH_FILE": str(file)}
     with serving(user, GUARDED_PORT, ":".join(LOGIN)):
-        told = story(create(user, clone, wanted, code=1, REGISTRY_AUTH_FILE=str(user.home / "none.json")))
+        told = story(create(user, clone, wanted, code=1, auth=user.home / "none.json"))
         assert re.search("(?i)unauthorized|authentication required", told["why"])
         assert not user.kubectl("get namespace guarded --ignore-not-found").output.strip()
         try:
-            told = story(create(user, clone, wanted, code=1, **login))
+            told = story(create(user, clone, wanted, code=1, auth=file))
             assert re.search(f"the image {GUARDED}:.* of app cannot be pulled", told["why"])
             assert "cometbft_pull_secrets" in told["next"]
             server = GUARDED.partition("/")[0]
             names = f"--docker-server={server} --docker-username={LOGIN[0]} --docker-password='{LOGIN[1]}'"
             user.kubectl(f"-n guarded create secret docker-registry theirs {names}")
-            create(user, clone, wanted, **login)
+            create(user, clone, wanted, auth=file)
             user.agree("guarded")
             for run in user.runs:
                 assert LOGIN[1] not in run.output
