@@ -102,8 +102,10 @@ def test_application_that_differs_on_one_node(case: Case, image: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("fault", "since"), [("begins", "InitChain"), ("everywhere", "block 1")])
-def test_application_that_differs_on_every_node(case: Case, image: str, fault: str, since: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "since"), [("begins", "InitChain"), ("everywhere", "block 1")], ids=["begins", "everywhere"]
+)
+def test_applications_that_all_differ(case: Case, image: str, fault: str, since: str) -> None:
     """All hold the same block, or none, and none follows."""
     run = case.create(**{**faulty(image, fault), "cometbft_nodes": 4}, cometbft_timeout=60)
     result = case.result()
