@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import subprocess
 import time
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tree
 import yaml
 from modules import module
 from surroundings import CLUSTER, Run, User
@@ -23,6 +25,8 @@ ONE: Json = {"cometbft_nodes": 1, "cometbft_app": "kvstore", "cometbft_ephemeral
 SHORT = 12
 """Seconds that a network has which cannot start; those that end by themselves have LONG."""
 LONG = 120
+ALLOWANCE = 60
+"""Seconds that a run that fails may take besides: to begin, to apply objects, and to find out why."""
 
 WAIT = """\
 - hosts: localhost
@@ -45,6 +49,46 @@ def story(output: str) -> dict[str, str]:
     return parts
 
 
+@dataclass(frozen=True)
+class Failure:
+    """A run that failed: what it told, and the result of the task that failed, as programs get it."""
+
+    run: Run
+    told: dict[str, str]
+    result: Json
+
+    def says(self, *texts: str) -> None:
+        """Both do."""
+        values = [value if isinstance(value, list) else [value] for value in self.result.values()]
+        result = " ".join(" ".join(str(line) for value in values for line in value).split())
+        for text in texts:
+            assert text in " ".join(self.told.values()), (text, self.told)
+            assert text in result, (text, self.result)
+
+
+def journal(user: User) -> list[Json]:
+    """What the last run that kept one has written so far."""
+    file = user.home / "journal"
+    lines = file.read_text(encoding="utf-8").splitlines(True) if file.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def failure(user: User, command: str, place: Path, **environment: str) -> Failure:
+    """Runs a command that fails, without a traceback."""
+    file = user.home / "journal"
+    file.unlink(missing_ok=True)
+    kept = {
+        "ANSIBLE_CALLBACK_PLUGINS": str(tree.ROOT / "tests" / "e2e" / "callbacks"),
+        "ANSIBLE_CALLBACKS_ENABLED": "journal",
+        "JOURNAL": str(file),
+    }
+    run = user.run(command, place, code=1, timeout=600, **kept, **environment)
+    assert "Traceback" not in run.output
+    results = [entry["result"] for entry in journal(user) if "failed" in entry]
+    assert results, f"no task has failed: {run}"
+    return Failure(run, story(run.output), results[-1])
+
+
 def inside(command: str, data: bytes | None = None, machine: str = MACHINE) -> str:
     """Runs a command in a machine."""
     interactive = ["-i"] if data is not None else []
@@ -63,20 +107,33 @@ class Case:
     clone: Path
     name: str
 
-    def create(self, *, code: int | None = 1, whole: bool = False, **variables: Any) -> Run:
-        """The part of create that makes the network, which is quicker, or the whole of it."""
+    def creating(self, *, whole: bool = False, **variables: Any) -> str:
+        """The command for the part of create that makes the network, which is quicker, or for the whole of it."""
         file = self.user.home / f"{self.name}.yml"
         file.write_text(yaml.safe_dump({"cometbft_network": self.name, **variables}), encoding="utf-8")
         part = f".venv/bin/ansible-playbook playbooks/network.yml -e @{file}"
-        return self.user.run(f"make create NETWORK={file}" if whole else part, self.clone, code=code, timeout=600)
+        return f"make create NETWORK={file}" if whole else part
 
-    def wait(self, seconds: float, *, code: int = 1) -> Run:
-        """Waiting alone, told as `make create` tells it."""
+    def create(self, *, code: int | None = 1, whole: bool = False, **variables: Any) -> Run:
+        """A failure comes in time."""
+        run = self.user.run(self.creating(whole=whole, **variables), self.clone, code=code, timeout=600)
+        if run.code and "cometbft_timeout" in variables:
+            assert run.seconds < variables["cometbft_timeout"] + ALLOWANCE, str(run)
+        return run
+
+    def waiting(self, seconds: float) -> str:
+        """The command that waits, and does nothing else."""
         playbook = self.user.home / f"{self.name}-wait.yml"
         playbook.write_text(
             WAIT.format(context=self.user.cluster, network=self.name, seconds=seconds), encoding="utf-8"
         )
-        return self.user.run(f".venv/bin/ansible-playbook {playbook}", self.clone, code=code, timeout=600)
+        return f".venv/bin/ansible-playbook {playbook}"
+
+    def wait(self, seconds: float, *, code: int = 1) -> Run:
+        """Waiting alone, told as `make create` tells it."""
+        run = self.user.run(self.waiting(seconds), self.clone, code=code, timeout=600)
+        assert run.seconds < seconds + ALLOWANCE, str(run)
+        return run
 
     def result(self, seconds: float = 1) -> Json:
         """The module's result, as JSON."""
@@ -122,8 +179,8 @@ def explained(run: Run, result: Json, *, node: str, reason: str, step: str, log:
         assert any(re.search(log, line) for line in found["log"]), found
 
 
-def until(what: str, holds: Any, seconds: float = 60) -> None:
+def until(what: str, holds: Any, seconds: float = 60, pause: float = 0.5) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, f"not after {seconds} s: {what}"
-        time.sleep(0.5)
+        time.sleep(pause)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import tree
 import yaml
-from explained import story
+from explained import failure, story
 from surroundings import CLUSTER, User
 
 NAMESPACE = "tenant"
@@ -93,10 +93,10 @@ def test_quota_that_is_too_small_is_named(user: User, clone: Path, tenant: str) 
         {"apiVersion": "v1", **quota, "spec": {"hard": {"pods": "1"}}},
     )
     try:
-        told = story(user.run(f"make create {tenant}", clone, code=1).output)["why"]
+        failed = failure(user, f"make create {tenant}", clone)
     finally:
         user.kubectl(f"-n {NAMESPACE} delete resourcequota company")
-    assert "quota company of namespace tenant allows 1 of pods, of which 0 are used, and 2 nodes need 2" in told
+    failed.says("quota company of namespace tenant allows 1 of pods, of which 0 are used, and 2 nodes need 2")
 
 
 def test_network_of_a_user_of_one_namespace(user: User, clone: Path, tenant: str) -> None:

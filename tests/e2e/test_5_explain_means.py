@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import datetime
+import socket
 import subprocess
 import threading
 import time
@@ -19,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from explained import LONG, ONE, Case, Json, inside, story, until
+from explained import ALLOWANCE, LONG, ONE, Case, Failure, Json, failure, inside, journal, until
 from surroundings import CLUSTER, User
 
 pytestmark = pytest.mark.usefixtures("cluster")
@@ -67,12 +68,12 @@ def expired(user: User) -> Path:
 
 def test_kubeconfig_that_has_expired(user: User, clone: Path) -> None:
     arguments = f"-e mintnet_cluster=e2e-old -e mintnet_context=old -e mintnet_kubeconfig={expired(user)}"
-    run = user.run(f"make create PROVIDER=existing ARGS='{arguments}'", clone, code=1)
-    told = story(run.output)
-    assert "the credentials of context old are refused (its client certificate expired on 20" in told["why"]
-    assert "renew them" in told["why"]
-    assert "Traceback" not in run.output
-    assert run.seconds < 60  # it is not waited for
+    failed = failure(user, f"make create PROVIDER=existing ARGS='{arguments}'", clone)
+    failed.says(
+        "the credentials of context old are refused (its client certificate expired on 20",
+        "renew them",
+    )
+    assert failed.run.seconds < 60  # it is not waited for
 
 
 @contextlib.contextmanager
@@ -114,16 +115,45 @@ def test_api_server_that_is_away_in_the_middle(case: Case) -> None:
 def test_api_server_that_stays_away(case: Case) -> None:
     case.create(code=0, **ONE)
     with api_server_away():
-        run = case.wait(15)
-        result = case.result()
-    told = story(run.output)
-    assert "does not answer: Connection refused" in told["why"] + result["msg"]
-    assert "check that the cluster runs" in told["why"]
-    assert "have the API server running again" in told["next"]
-    assert result["failed"]
-    assert run.seconds < 40
+        failed = failure(case.user, case.waiting(15), case.clone)
+    failed.says("does not answer: Connection refused", "check that the cluster runs")
+    step = "have the API server running again, then run create again"
+    assert step in failed.told["next"]
+    assert step in failed.result["next"][0]
+    assert failed.run.seconds < 40
     until("the API server answers", lambda: case.kubectl("get pods", code=None).code == 0, 120)
     case.is_well()
+
+
+@pytest.mark.long
+def test_api_server_that_goes_once_the_keys_are_made(case: Case) -> None:
+    """The run ends, whatever it was about to do; the next one makes the rest, with the same keys."""
+    network = {**ONE, "cometbft_nodes": 2}
+    seconds = 30
+    outcome: list[Failure] = []
+    thread = threading.Thread(
+        target=lambda: outcome.append(
+            failure(case.user, case.creating(**network, cometbft_timeout=seconds), case.clone)
+        )
+    )
+    thread.start()
+
+    def keys_are_made() -> bool:
+        return any(entry["action"].endswith(".cometbft_keys") for entry in journal(case.user) if "changed" in entry)
+
+    until("the keys are made", keys_are_made, 120, pause=0.02)
+    with api_server_away():
+        thread.join()
+    assert outcome, "the run ended well, or not in words"
+    (failed,) = outcome
+    failed.says("does not answer: ", "check that the cluster runs")
+    assert failed.run.seconds < seconds + ALLOWANCE
+    until("the API server answers", lambda: case.kubectl("get pods", code=None).code == 0, 120)
+    keys = case.get("secret tm-keys")["data"]
+    # The controllers come back later than the API server.
+    case.create(code=0, **network, cometbft_timeout=2 * LONG)
+    assert case.get("secret tm-keys")["data"] == keys
+    assert case.create(code=0, **network, cometbft_timeout=2 * LONG).changed == 0
 
 
 # --- the controller's means are short --------------------------------------------------------------------------------
@@ -147,21 +177,29 @@ def test_disk_of_the_controller_that_is_full(user: User, clone: Path) -> None:
     """Where artifacts are built, which is refused beforehand, and where a run writes which cluster it makes."""
     with full_disk(user.home / "full") as place:
         command = f"make create ARGS='-e mintnet_cluster=e2e-full -e artifacts_cache_dir={place}'"
-        told = story(user.run(command, clone, code=1, MINTNET_HOME=str(user.home / "other")).output)
-        assert f"0.0 GB are free in {place}" in told["why"]
-        assert "free some, or name another folder in artifacts_cache_dir" in told["next"]
+        failed = failure(user, command, clone, MINTNET_HOME=str(user.home / "other"))
+        failed.says(f"0.0 GB are free in {place}", "free some, or name another folder in artifacts_cache_dir")
 
-        run = user.run("make create ARGS='-e mintnet_cluster=e2e-full'", clone, code=1, MINTNET_HOME=str(place))
-        told = story(run.output)
-        assert "No space left on device" in told["why"]
-        assert "free some disk space" in told["why"] + told["next"]
-        assert "Traceback" not in run.output
+        command = "make create ARGS='-e mintnet_cluster=e2e-full'"
+        failed = failure(user, command, clone, MINTNET_HOME=str(place))
+        failed.says("No space left on device")
+        assert "free some disk space" in failed.told["why"] + failed.told["next"]
 
 
-@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "off"])
-def test_go_module_proxy_that_is_not_reached(user: User, clone: Path, proxy: str) -> None:
+@contextlib.contextmanager
+def silent() -> Iterator[str]:
+    """A proxy that takes connections and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause"),
+    [("refusing", "connection refused"), ("off", "GOPROXY=off"), ("silent", "no answer within 4 s")],
+)
+def test_go_module_proxy_that_is_not_reached(user: User, clone: Path, kind: str, cause: str) -> None:
     """With caches of their own, so that nothing is there from before."""
-    place = user.home / "go"
+    place = user.home / f"go-{kind}"
     caches: Json = {
         "MINTNET_HOME": str(user.home / "other"),
         "GOMODCACHE": str(place / "mod"),
@@ -169,9 +207,9 @@ def test_go_module_proxy_that_is_not_reached(user: User, clone: Path, proxy: str
         "GOFLAGS": "-modcacherw",
     }
     arguments = f"-e mintnet_cluster=e2e-go -e artifacts_jobs=1 -e artifacts_cache_dir={place}/artifacts"
-    run = user.run(f"make create ARGS='{arguments}'", clone, code=1, GOPROXY=proxy, GONOSUMDB="*", **caches)
-    told = story(run.output)
-    assert "connection refused" in told["why"] or "GOPROXY=off" in told["why"]
-    assert "the Go module proxy was not reached, or refused" in told["next"]
-    assert "Traceback" not in run.output
-    assert run.seconds < 60
+    with silent() as address:
+        proxy = {"refusing": "http://127.0.0.1:9", "off": "off", "silent": address}[kind]
+        environment = {"GOPROXY": proxy, "GONOSUMDB": "*", "no_proxy": "127.0.0.1", **caches}
+        failed = failure(user, f"make create ARGS='{arguments}'", clone, **environment)
+    failed.says(cause, "the Go module proxy was not reached, or refused")
+    assert failed.run.seconds < 60

@@ -180,7 +180,14 @@ def test_disk_of_a_machine_that_is_full(running: Case) -> None:
         running.kubectl("scale statefulset tm --replicas=5")
         until("tm-4 has crashed", lambda: running.result()["network"]["nodes"][4]["restarts"] > 0)
         run, result = running.wait(10), running.result()
-        explained(run, result, node="tm-4", reason="", step="its disk is full", log="no space left on device")
+        explained(
+            run,
+            result,
+            node="tm-4",
+            reason="tm ended with exit code",
+            step="its disk is full",
+            log="no space left on device",
+        )
     finally:
         running.kubectl("scale statefulset tm --replicas=4")
         until("tm-4 is gone", lambda: "tm-4" not in running.user.nodes(running.name))

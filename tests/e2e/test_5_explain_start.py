@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 from cryptography.hazmat.primitives import hashes
-from explained import LONG, ONE, SHORT, Case, explained, inside, story, until
+from explained import LONG, ONE, SHORT, Case, explained, failure, inside, story, until
 
 
 @pytest.fixture
@@ -121,11 +121,21 @@ def test_volume_that_stays_pending(case: Case) -> None:
 
 
 def test_container_that_crashes_at_once(case: Case) -> None:
-    """CometBFT itself refuses what it is told; its last words are in the story."""
+    """CometBFT itself refuses what it is told; its last words are in the story, and in the archive of diagnose."""
     run = case.create(**ONE, cometbft_config={"db_backend": "nodb"}, cometbft_timeout=SHORT)
     explained(
         run, case.result(), node="tm-0", reason="tm ended with exit code 1", step="make logs NODE=tm-0", log="nodb"
     )
+    reports = case.user.home / "reports"
+    network = case.user.home / f"{case.name}.yml"
+    case.user.run(f"make diagnose NETWORK={network} ARGS='-e mintnet_diagnose_path={reports}'", case.clone)
+    (archive,) = reports.iterdir()
+    with tarfile.open(archive) as tar:
+        (log,) = [name for name in tar.getnames() if name.endswith("/logs/tm-0/tm.previous.log")]
+        said = tar.extractfile(log)
+        assert said
+        assert b"nodb" in said.read()
+    archive.unlink()
 
 
 @pytest.mark.long
@@ -144,12 +154,11 @@ def test_namespace_that_is_being_deleted(case: Case) -> None:
     try:
         case.user.kubectl(f"delete namespace {case.name} --wait=false")
         until("the finalizer is named", lambda: "hold" in json.dumps(case.user.get(f"namespace {case.name}")["status"]))
-        told = story(case.create(**ONE).output)
-        assert f"the namespace {case.name} is still being deleted" in told["why"]
-        assert "tests/hold" in told["why"]
-        assert "run again when it is gone" in told["why"]
-        answer = case.result(30)
-        assert "being deleted" in answer["msg"]
-        assert "run create again when it is gone" in answer["next"][0]
+        failed = failure(case.user, case.creating(**ONE), case.clone)
+        failed.says(f"the namespace {case.name} is still being deleted", "tests/hold", "run again when it is gone")
+        failed = failure(case.user, case.waiting(30), case.clone)
+        failed.says("being deleted")
+        assert "run create again when it is gone" in failed.told["next"]
+        assert "run create again when it is gone" in failed.result["next"][0]
     finally:
         case.kubectl('patch configmap hold --type=merge -p \'{"metadata":{"finalizers":null}}\'')

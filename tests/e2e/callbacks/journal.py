@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the mintnet developers
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes to the file $JOURNAL, line by line, what a run begins and what it changes."""
+"""Writes to the file $JOURNAL, line by line, what a run begins, what it changes, and why it fails."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ description:
 LISTS = ("built", "downloaded", "pushed", "did", "created", "updated", "removed", "imported", "replaced", "recorded")
 
 
+# What a failed result says of the cause and of the way on. Nothing else of it is written.
+CAUSES = ("msg", "why", "log", "next", "hint")
+
+
 class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -43,6 +47,11 @@ class CallbackModule(CallbackBase):
         found = result.result
         if found.get("changed"):
             self._write_change(result, [str(found.get("_ansible_item_label", ""))])
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        if not ignore_errors:
+            found = {name: result.result[name] for name in CAUSES if name in result.result}
+            self._write(failed=result.task.get_name(), result=found)
 
     def _write_change(self, result: Any, what: list[str]) -> None:
         task = result.task
