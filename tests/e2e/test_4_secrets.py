@@ -21,6 +21,7 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from explained import inside
 from search import Search
 from surroundings import KINDS, Run, User
 
@@ -127,6 +128,20 @@ def admin_of(kubeconfig: Path, name: str) -> dict[str, bytes]:
     return numbers_of("the administrator's key", serialization.load_pem_private_key(pem, None))
 
 
+def cluster_keys(machine: str) -> dict[str, bytes]:
+    """The cluster's own: of its authorities, its servers, its service accounts, and of etcd."""
+    texts = inside("find /etc/kubernetes/pki -name '*.key' -exec cat {} +", machine=machine)
+    found = {}
+    for number, pem in enumerate(
+        re.finditer(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", texts, re.DOTALL)
+    ):
+        key = serialization.load_pem_private_key(pem[0].encode(), None)
+        found |= numbers_of(f"the cluster's key {number}", key)
+    # Three authorities, four servers and clients of etcd, three of the API server, and the one for service accounts.
+    assert len(found) >= 11
+    return found
+
+
 def machine_keys(home: Path) -> dict[Path, dict[str, bytes]]:
     """Each file with a key to the machines, and the key."""
     found = {}
@@ -176,10 +191,15 @@ def left(user: User, clone: Path) -> Iterator[Left]:
             user.run(f"kubectl config delete-{kind} {user.cluster}", user.home)
         left.make("create")
         left.secrets |= keys_of(user.get("secret tm-keys", NETWORK)["data"])
+        left.secrets |= cluster_keys(f"{user.cluster}-1")
         for keys in machine_keys(user.home / "mintnet").values():
             left.secrets |= keys
         left.make("status")
         left.make("diagnose")
+        left.make("tx TX='name=satoshi'")
+        # Without a word of consent: the one has nothing to recover, the other is refused.
+        left.make("recover NODE=tm-1")
+        left.make("reset", code=1)
         # Keys that cannot be read, for two reasons: what is said of them must not quote them.
         damage(user, lambda text: text.replace("PrivKeyEd25519", "PrivKeyNone"))
         left.make("create", code=1)
@@ -203,8 +223,11 @@ def test_runs_left_something_to_search(left: Left) -> None:
         assert unused or (path.stat().st_size if path.is_file() else any(path.iterdir())), place
     assert any(b"ansible-playbook" in line for line in left.processes.seen)
     assert all("TASK [" in run.output for run in left.runs)
-    # The validator's and the node's key of two nodes, the administrator's, and the one to the machine.
-    assert len(left.secrets) >= 6
+    # The validator's and the node's key of two nodes, the administrator's, the one to the machine, and the cluster's.
+    assert len(left.secrets) >= 17
+    events = (left.home / "machine" / "events").read_text(encoding="utf-8")
+    assert "kind: Event\n" in events
+    assert f"namespace: {NETWORK}\n" in events
 
 
 def test_search_finds_the_keys_where_they_live(left: Left) -> None:
