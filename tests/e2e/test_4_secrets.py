@@ -131,7 +131,7 @@ def admin_of(kubeconfig: Path, name: str) -> dict[str, bytes]:
 def cluster_keys(machine: str) -> dict[str, bytes]:
     """The cluster's own: of its authorities, its servers, its service accounts, and of etcd."""
     texts = inside("find /etc/kubernetes/pki -name '*.key' -exec cat {} +", machine=machine)
-    found = {}
+    found: dict[str, bytes] = {}
     for number, pem in enumerate(
         re.finditer(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", texts, re.DOTALL)
     ):
