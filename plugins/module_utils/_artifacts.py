@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _go_proxy
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._build import (
     Job,
     Stored,
@@ -247,10 +248,11 @@ class Catalogue:
 
         def run(work: Work) -> None:
             go = work.tools["go"]
+            chosen = ["-mod=readonly", *(["-tags", ",".join(recipe["tags"])] if recipe.get("tags") else [])]
+            _go_proxy.check(go, module, env, [*chosen, *packages.values()])
             # The commit is not in the key, so it must not be in the program either.
-            command = [go, "build", "-trimpath", "-mod=readonly", "-buildvcs=false"]
+            command = [go, "build", "-trimpath", "-buildvcs=false", *chosen]
             command += ["-ldflags", " ".join(["-s -w", *str(recipe.get("ldflags", "")).split()])]
-            command += ["-tags", ",".join(recipe["tags"])] if recipe.get("tags") else []
             output = str(work.folder / next(iter(packages))) if len(packages) == 1 else f"{work.folder}/"
             work.call([*command, "-o", output, *packages.values()], cwd=module, env=env)
 
@@ -330,6 +332,7 @@ class Catalogue:
         def run(work: Work) -> None:
             modules = work.scratch / "modules"
             env = {"GOMODCACHE": str(modules), "GOFLAGS": "-modcacherw -mod=mod", "GOWORK": "off"}
+            _go_proxy.check(work.tools["go"], module, env)
             work.call([work.tools["go"], "mod", "download", *recipe["folders"]], cwd=module, env=env)
             with tarfile.open(work.folder / PROTOS_FILE, "w") as tar:
                 for path, folder in recipe["folders"].items():

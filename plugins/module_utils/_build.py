@@ -53,7 +53,8 @@ HINTS = (
         "the Debian mirror was not reached: check the network and the host's apt sources",
     ),
     (
-        r"GOPROXY=off|GOPROXY list is not|dial tcp|no such host|proxyconnect|TLS handshake|i/o timeout|(reading|Get) \"?https?://",
+        r"Go module proxy .* no answer|GOPROXY=off|GOPROXY list is not|dial tcp|no such host|proxyconnect|TLS handshake"
+        r"|i/o timeout|(reading|Get) \"?https?://",
         "the Go module proxy was not reached, or refused: check the network, or name a proxy in the variable GOPROXY",
     ),
 )

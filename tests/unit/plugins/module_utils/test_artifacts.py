@@ -286,7 +286,8 @@ def test_what_no_program_is_made_of(files: Path, tmp_path: Path) -> None:
 def test_a_program_holds_no_commit(files: Path, tmp_path: Path) -> None:
     go = tmp_path / "go"
     go.write_text(
-        '#!/bin/sh\necho "$*" > "$0.told"\nwhile [ "$1" != -o ]; do shift; done\ntouch "$2/ctl" "$2/daemon"\n'
+        '#!/bin/sh\n[ "$1" = env ] && exit\necho "$*" > "$0.told"\n'
+        'while [ "$1" != -o ]; do shift; done\ntouch "$2/ctl" "$2/daemon"\n'
     )
     go.chmod(0o755)
     catalogue, _artifacts = resolve(files, table={"ctl": TABLE["ctl"]}, cache=tmp_path / "cache")
