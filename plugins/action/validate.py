@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleError, AnsibleUndefinedVariable
+from ansible.errors import AnsibleError, AnsibleFileNotFound, AnsibleUndefinedVariable
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 from ansible.utils.display import Display
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _inventory, _validate
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _inventory, _key_sources, _validate
 
 display = Display()
 
@@ -31,6 +31,8 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _requires_connection = False
 
+    _reads = False
+
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         task_vars = task_vars or {}
@@ -38,11 +40,13 @@ class ActionModule(ActionBase):
             argument_spec={
                 "machines": {"type": "list", "elements": "str", "default": []},
                 "groups": {"type": "dict", "default": {}},
+                "contents": {"type": "bool", "default": False},
             }
         )[1]
 
         known = _validate.read_known(COLLECTION / "roles")
         faults = _inventory.faults(args["groups"])
+        self._reads = args["contents"]
         faults += self._faults(task_vars, known, undefined_is_fault=True)
         names = set(task_vars)
         of_machines: dict[str, list[str]] = {}
@@ -90,7 +94,28 @@ class ActionModule(ActionBase):
                 others[name] = templar.template(defaults[name])
             except AnsibleError:
                 continue  # the default builds on a value with a fault of its own
-        return faults + _validate.check_values(given, others, known)
+        faults += _validate.check_values(given, others, known, contents=self._reads)
+        return faults + (self._key_file_faults({**others, **given}) if self._reads else [])
+
+    def _key_file_faults(self, values: Mapping[str, Any]) -> list[str]:
+        sources = values.get("cometbft_key_sources")
+        if not isinstance(sources, list):
+            return []
+        named = [source if isinstance(source, Mapping) else {} for source in sources]
+        return list(_key_sources.file_faults(named, str(values.get("cometbft_version", "")), self._text))
+
+    def _text(self, path: str) -> str:
+        """What a file of the controller holds, which the role cometbft would look for."""
+        places = [*self._task.get_search_path(), str(COLLECTION / "roles" / "cometbft")]
+        try:
+            text: str = self._loader.get_text_file_contents(
+                self._loader.path_dwim_relative_stack(places, "files", path)
+            )
+        except AnsibleFileNotFound:
+            raise ValueError("there is no such file") from None
+        except (AnsibleError, OSError) as error:
+            raise ValueError(" ".join(str(error).split())) from None
+        return text
 
 
 def trusted(default: Any) -> Any:

@@ -76,14 +76,14 @@ def ordered(state: t.Any, faults: list[str], at: str = "app_state") -> t.Any:
 
 def digest(state: t.Any) -> str:
     """A SHA-256 that is the same for every order in which members were written."""
-    return hashlib.sha256(json.dumps(_plain(state), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(plain(state), sort_keys=True).encode()).hexdigest()
 
 
-def _plain(value: t.Any) -> t.Any:
+def plain(value: t.Any) -> t.Any:
     """Ansible's own containers, whose items come to be when they are looked at, as json knows them."""
     if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+        return {str(name): plain(item) for name, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list) else value
 
 
 def merge(target: t.Any, patch: t.Any) -> t.Any:

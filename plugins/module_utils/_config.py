@@ -136,9 +136,11 @@ def _flatten(
         elif name not in table[section]:
             faults.append(_unknown(line, table, section, name))
         elif (section, name) == PEERS:
-            faults.append(f"{path}: it differs from node to node and comes from the topology, when a node starts")
+            faults.append(
+                f"{path}: it differs from node to node and comes from the topology, when a node starts; leave it out"
+            )
         elif (section, name) in PER_NODE and not of_node:
-            faults.append(f"{path}: it differs from node to node and is filled in when a node starts")
+            faults.append(f"{path}: it differs from node to node and is filled in when a node starts; leave it out")
         else:
             found = _faults(line, section, name, table[section][name], value, path)
             faults += found

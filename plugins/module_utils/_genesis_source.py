@@ -22,9 +22,14 @@ def is_url(source: str) -> bool:
     return re.match("https?://", source, re.IGNORECASE) is not None
 
 
+def taking(source: str) -> str:
+    """What is being done, as every error says first."""
+    return f"taking the genesis of {source}"
+
+
 def load(source: str, sha256: str | None, stored: str | None) -> str:
     """The text of a genesis. ``stored`` is what was taken earlier, which spares a download of the same."""
-    doing = f"taking the genesis of {source}"
+    doing = taking(source)
     wanted = sha256.strip().lower() if sha256 else None
     if wanted is not None and not re.fullmatch("[0-9a-f]{64}", wanted):
         raise FaultsError(doing, [f"sha256: {sha256!r} is no SHA-256, which has 64 hexadecimal digits"])

@@ -11,6 +11,7 @@ import typing as t
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MissingLibraryError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_ensure import Entry, Wanted
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_types import KeyType, line_fault, type_named
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._keys import (
@@ -177,6 +178,27 @@ def _text(source: Mapping[str, t.Any], option: str, namespace: str | None, read:
         entry = source[f"{option}_entry"]
         return _entry(source["secret"], source["secret_namespace"] or namespace, entry, read)
     return None if source[option] is None else (option, source[option])
+
+
+def file_faults(sources: Sequence[Mapping[str, t.Any]], version: str, read: Callable[[str], str]) -> Iterator[str]:
+    """What is wrong with the files that the role's variable names, of which nothing is shown.
+
+    ``read`` gives the text of one; a ValueError says why there is none.
+    """
+    line = line_of(version)
+    for number, source in enumerate(sources):
+        for kind, option in OPTIONS.items():
+            path = source.get(f"{option}_file")
+            if not isinstance(path, str):
+                continue
+            at = f"cometbft_key_sources[{number}].{option}_file = {path!r}"
+            try:
+                key = kind.read_private(read(path))
+                fault = line_fault(key.type, line) if line else None
+            except (ValueError, MissingLibraryError) as error:
+                fault = str(error)
+            if fault:
+                yield f"{at}: must be a file such as CometBFT's {kind.value}; {fault}"
 
 
 def _entry(secret: str, namespace: str | None, entry: str, read: ReadSecret) -> tuple[str, str]:

@@ -10,7 +10,6 @@ import ipaddress
 import itertools
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config_nodes, _files, _genesis, _topology
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._app import (
@@ -20,6 +19,12 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._app import (
     sound_mounts,
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_relations import (
+    sound_app_state,
+    sound_genesis,
+    sound_genesis_file,
+    sound_genesis_sources,
+)
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_types import line_fault, type_named
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines_plan import FIRST_ADDRESS
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
@@ -140,30 +145,6 @@ def _no_node(name: str, count: int, what: str) -> str:
     return f"there is no {name or 'node'} among the {what}; they are tm-0 to tm-{count - 1}"
 
 
-def sound_genesis_sources(
-    cometbft_genesis_src: str, cometbft_genesis_sha256: str, cometbft_app_state: t.Any, cometbft_app_state_src: str
-) -> list[str]:
-    faults = []
-    if "://" in cometbft_genesis_src and not cometbft_genesis_sha256:
-        faults.append("cometbft_genesis_src: a URL needs the SHA-256 of what it leads to, in cometbft_genesis_sha256")
-    elif cometbft_genesis_src and "://" not in cometbft_genesis_src and not Path(cometbft_genesis_src).is_file():
-        faults.append(f"cometbft_genesis_src = {cometbft_genesis_src!r}: must be a file that exists, or a URL")
-    elif cometbft_genesis_src and cometbft_genesis_sha256 and "://" not in cometbft_genesis_src:
-        # Known before anything goes: make reset takes the old chain away before it makes the new one.
-        with contextlib.suppress(OSError):
-            found = _files.sha256(Path(cometbft_genesis_src))
-            if found != cometbft_genesis_sha256.strip().lower():
-                faults.append(
-                    f"cometbft_genesis_sha256 = {cometbft_genesis_sha256!r}: must be the SHA-256 of "
-                    f"{cometbft_genesis_src}, which is {found}; compare the file with where it comes from"
-                )
-    if cometbft_genesis_sha256 and not cometbft_genesis_src:
-        faults.append("cometbft_genesis_sha256: there is no cometbft_genesis_src that it could belong to")
-    if cometbft_app_state and cometbft_app_state_src:
-        faults.append("cometbft_app_state_src: contradicts cometbft_app_state; leave one of them out")
-    return faults
-
-
 def sound_configuration(cometbft_version: str, cometbft_config: Mapping[str, t.Any]) -> list[str]:
     try:
         _config_nodes.build(_config_nodes.Wanted(cometbft_version, settings=cometbft_config))
@@ -213,24 +194,6 @@ def _of_variable(fault: str) -> str:
         if fault.startswith(option):
             return variable + fault.removeprefix(option)
     return f"cometbft_config.{fault}"
-
-
-def sound_genesis(
-    cometbft_version: str, cometbft_validators: int, cometbft_consensus_params: Mapping[str, t.Any]
-) -> list[str]:
-    validators = [{"name": str(number)} for number in range(cometbft_validators)]
-    try:
-        _genesis.request(
-            version=cometbft_version,
-            chain_id="checked-apart",
-            validators=validators,
-            power=1,
-            consensus_params=cometbft_consensus_params,
-            allow_pending=True,
-        )
-    except FaultsError as error:
-        return [f"cometbft_{fault}" for fault in error.faults]
-    return []
 
 
 def watched_as_a_table(cometbft_watch: bool, cometbft_query: str, cometbft_output: str) -> list[str]:
@@ -330,3 +293,6 @@ RELATIONS: tuple[Callable[..., list[str]], ...] = (
     subnets_apart,
     mirror_that_is_named,
 )
+
+# Those that read files, for runs that make a chain of them: of a chain that lives they may be gone.
+CONTENTS: tuple[Callable[..., list[str]], ...] = (sound_app_state, sound_genesis_file)

@@ -23,7 +23,7 @@ from pathlib import Path
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import nearest
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._relations import RELATIONS
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._relations import CONTENTS, RELATIONS
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._values import CHECKS
 
 Spec = Mapping[str, t.Any]
@@ -33,6 +33,7 @@ OWN = frozenset(
     {
         "mintnet_plan",
         "mintnet_cluster_required",
+        "mintnet_makes_chain",
         "mintnet_artifacts",
         "mintnet_artifacts_shared",
         "mintnet_machine",
@@ -208,7 +209,7 @@ def _check_entries(name: str, value: Mapping[t.Any, t.Any], options: Mapping[str
 
 # Values
 
-_PARAMETERS = {relation: tuple(inspect.signature(relation).parameters) for relation in RELATIONS}
+_PARAMETERS = {relation: tuple(inspect.signature(relation).parameters) for relation in (*RELATIONS, *CONTENTS)}
 RELATED = frozenset(itertools.chain.from_iterable(_PARAMETERS.values()))
 
 
@@ -224,8 +225,13 @@ def given_names(variables: Mapping[str, t.Any], known: Known) -> set[str]:
     return {name for name in known.options.keys() & variables.keys() if not repeats(name)}
 
 
-def check_values(given: Mapping[str, t.Any], defaults: Mapping[str, t.Any], known: Known) -> list[str]:
-    """Faults of the values that were given; defaults are what the others have, for the relations."""
+def check_values(
+    given: Mapping[str, t.Any], defaults: Mapping[str, t.Any], known: Known, *, contents: bool = False
+) -> list[str]:
+    """Faults of the values that were given; defaults are what the others have, for the relations.
+
+    With ``contents`` the files that are named are read, too.
+    """
     faults: list[str] = []
     sound: dict[str, t.Any] = {}
     for name, value in {**defaults, **given}.items():
@@ -238,6 +244,8 @@ def check_values(given: Mapping[str, t.Any], defaults: Mapping[str, t.Any], know
         elif name in given:  # a default is only as bad as what it builds on, which is told
             faults += found
     for relation, names in _PARAMETERS.items():
+        if relation in CONTENTS and not contents:
+            continue
         if not given.keys().isdisjoint(names) and all(sound.get(name) is not None for name in names):
             faults += relation(**{name: sound[name] for name in names})
     return faults

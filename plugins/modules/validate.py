@@ -33,6 +33,13 @@ options:
         contradict each other.
     type: dict
     default: {}
+  contents:
+    description:
+      - Whether to read the files that a chain is made of as well (genesis, app_state, keys). What a URL leads to, or
+        what is in a cluster, is not read.
+      - Of a chain that lives, these files may be gone.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import functools
+import json
+import re
 import typing as t
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible_collections.mintnet.kubernetes.plugins.action import validate
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _validate
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._keys import ED25519, Kind, PrivateKey
 
 Act = t.Callable[..., dict[str, t.Any]]
 Row = dict[str, t.Any]
@@ -35,6 +38,13 @@ SHOWN: dict[type, t.Callable[[t.Any], str]] = {
     list: lambda _value: "a list",
 }
 
+# What a message must say besides the fault: what is allowed, or how to get there.
+ALLOWED = re.compile(
+    r"\bmust\b|did you mean|[Tt]here (is|are) no\b|contradicts|needs|known: |allowed|at most|which may have"
+    r"|has room for|is no (whole number|duration)|it knows|only CometBFT .* has it|it takes|it belongs to"
+    r"|(;|, or|:) (add|choose|leave|raise|repair|set|write|-e)\b"
+)
+
 BUILD = {"context": "{folder}"}
 APP = {
     "cometbft_app": "container",
@@ -43,6 +53,20 @@ APP = {
         {"path": "/cache", "source": {"emptyDir": {}}},
         {"path": "/etc/app", "source": {"configMap": {"name": "mine"}}, "read_only": True},
     ],
+}
+
+STATE = {"a": 1}
+GENESIS = {"genesis_time": "2026-01-01T12:00:00Z", "chain_id": "mintnet", "app_state": STATE}
+SDK = {
+    **GENESIS,
+    "initial_height": 1,
+    "consensus": {
+        "params": {
+            "block": {"max_bytes": "1048576", "max_gas": "-1"},
+            "evidence": {"max_age_num_blocks": "1000", "max_age_duration": "172800000000000", "max_bytes": "1024"},
+            "validator": {"pub_key_types": ["ed25519"]},
+        }
+    },
 }
 
 read_once = functools.cache(_validate.read_known)
@@ -94,7 +118,7 @@ def variables_of(row: Row, folder: Path) -> dict[str, t.Any]:
     groups = row.get("inventory", {})
     hosts = HostVars({host: {} for group in groups.values() for host in group})
     home = {"mintnet_home": str(folder / "mine"), "mintnet_kubeconfig": str(folder / "kubeconfig")}
-    return {**DEFAULTS, **home, "groups": groups, "hostvars": hosts, **row.get("give", {})}
+    return {**DEFAULTS, **home, "mintnet_makes_chain": True, "groups": groups, "hostvars": hosts, **row.get("give", {})}
 
 
 def refusals(act: Act, variables: dict[str, t.Any]) -> list[str]:
@@ -108,7 +132,7 @@ def refusals(act: Act, variables: dict[str, t.Any]) -> list[str]:
                 )
                 if result.get("failed"):
                     assert result.get("hint")
-                    return list(result.get("faults", [result["msg"]]))
+                    return list(result.get("faults") or [f"{result['msg']}; {result['hint']}"])
     return []
 
 
@@ -127,6 +151,7 @@ def test_bad_input_is_refused_by_name(act: Act, tmp_path: Path, row: Row) -> Non
     assert len(faults) == 1, faults
     (fault,) = faults
     assert not [text for text in row["say"] if text not in fault], fault
+    assert ALLOWED.search(fault), fault
     given = row.get("give", {})
     assert not given or any(name in fault for name in given), fault
     if len(given) == 1 and " = " in fault:
@@ -159,8 +184,31 @@ def test_good_input_passes_the_same_tasks(act: Act, tmp_path: Path) -> None:
         # What is set to its default says nothing.
         {"give": {"cometbft_app": "kvstore", "cometbft_app_transport": "unix", "cometbft_app_user": "100"}},
         {"give": {"cometbft_app": "container", "cometbft_app_build": {"context": str(tmp_path), "go": {}}}},
+        {"give": {"cometbft_genesis_src": "{folder}/genesis.json", "cometbft_app_state_src": "{folder}/state.json"}},
+        {"give": {"cometbft_app": "node", "cometbft_app_image": "a/b:1", "cometbft_genesis_src": "{folder}/sdk.json"}},
+        {"give": {"cometbft_key_sources": [{"node": "tm-0", "validator_key_file": "{folder}/key.json"}]}},
     ]
     good = [placed(row, tmp_path) for row in good]
     lay({"Containerfile": "FROM scratch"}, tmp_path)
     lay({"go.mod": "module x"}, tmp_path)
+    lay(
+        {
+            name: json.dumps(content)
+            for name, content in {"state.json": STATE, "genesis.json": GENESIS, "sdk.json": SDK}.items()
+        },
+        tmp_path,
+    )
+    lay({"key.json": Kind.VALIDATOR.write(PrivateKey.derive(ED25519, bytes(32)))}, tmp_path)
     assert [refusals(act, variables_of(row, tmp_path)) for row in good] == [[]] * len(good)
+
+
+@pytest.mark.parametrize("book", ["create", "network", "render", "reset"])
+def test_where_a_chain_is_made_its_files_are_read(book: str) -> None:
+    plays = yaml.safe_load((ROLES.parent / "playbooks" / f"{book}.yml").read_text(encoding="utf-8"))
+    assert plays[0]["vars"]["mintnet_makes_chain"] is True
+
+
+def test_elsewhere_they_may_be_gone(act: Act, tmp_path: Path) -> None:
+    """As with status and destroy: keys that were brought need not lie about any more."""
+    row: Row = {"give": {"cometbft_key_sources": [{"node": "tm-0", "validator_key_file": f"{tmp_path}/key.json"}]}}
+    assert refusals(act, {**variables_of(row, tmp_path), "mintnet_makes_chain": False}) == []

@@ -157,7 +157,7 @@ def test_every_fault_at_once_with_its_place() -> None:
         "mempool.size: 'x' is no whole number",
         "group_settings.tm.mempool.siz: CometBFT 0.40 has no such key or section; did you mean size?",
         "node_settings.tm-1.p2p.persistent_peers: it differs from node to node and comes from the topology, "
-        "when a node starts",
+        "when a node starts; leave it out",
         "node_settings.tm-2: it takes sections and keys with values",
         "topology.degree: missing; must be the number of peers that each node has",
     ]
