@@ -196,7 +196,11 @@ def silent() -> Iterator[str]:
 
 @pytest.mark.parametrize(
     ("kind", "cause"),
-    [("refusing", "connection refused"), ("off", "GOPROXY=off"), ("silent", "no answer within 4 s")],
+    [
+        ("refusing", "connection refused"),
+        pytest.param("off", "GOPROXY=off", marks=pytest.mark.long),
+        ("silent", "no answer within 4 s"),
+    ],
 )
 def test_go_module_proxy_that_is_not_reached(user: User, clone: Path, kind: str, cause: str) -> None:
     """With caches of their own, so that nothing is there from before."""
