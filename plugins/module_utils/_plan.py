@@ -19,6 +19,8 @@ PROVIDERS = ("existing", "kubeadm", "minikube")
 DOING = "Choosing the cluster"
 QUICK = "about 1 min"
 BUILD = "about 20 min once"
+#: macOS builds nothing.
+DOWNLOAD = "a few minutes once"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,7 +209,7 @@ def _minikube(now: Situation, reason: str) -> Plan:
         provider="minikube",
         local=False,
         reason=reason,
-        minutes=BUILD,
+        minutes=DOWNLOAD if now.system == "Darwin" else BUILD,
         context=now.cluster,
         exists=False,
     )

@@ -19,7 +19,7 @@ COMMANDS = ("bash", "sh", "cat", "chmod", "echo", "mkdir", "rm", "sleep")
 class Mac(User):
     machine: str = "arm64"
     context: str = "theirs"
-    """Of somebody else's cluster: a Mac has none of ours."""
+    """Of somebody else's cluster: most runs need none of ours. Without a name, the run chooses."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -32,10 +32,11 @@ class Mac(User):
         self.environment |= {
             "PATH": str(self.bin),
             "HOME": str(self.home),
-            "XDG_CACHE_HOME": str(self.home / "Library" / "Caches"),
             "PYTHONPATH": str(Path(__file__).with_name("mac_python")),
             "MAC_MACHINE": self.machine,
         }
+        # Where a Mac keeps caches is what the collection has to know.
+        self.environment.pop("XDG_CACHE_HOME", None)
 
     def stand_in(self, name: str, script: str) -> Path:
         path = self.bin / name

@@ -79,7 +79,10 @@ USED = Record(provider="existing", context="work", kubeconfig="/home/second", lo
                 "reason": "minikube was asked for",
             },
         ),
-        ({"provider": "minikube", "system": "Darwin"}, {"provider": "minikube"}),
+        (
+            {"provider": "minikube", "system": "Darwin"},
+            {"provider": "minikube", "minutes": "a few minutes once"},
+        ),
         (
             {"minikube": True, "driver": lambda: "docker"},
             {
