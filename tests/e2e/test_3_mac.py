@@ -13,9 +13,10 @@ import yaml
 from mac import Mac
 from surroundings import served
 
-VERSION = yaml.safe_load((tree.ROOT / "roles/artifacts/vars/main.yml").read_text(encoding="utf-8"))[
+VERSIONS = yaml.safe_load((tree.ROOT / "roles/artifacts/vars/main.yml").read_text(encoding="utf-8"))[
     "_artifacts_versions"
-]["kubernetes"]
+]
+VERSION = VERSIONS["kubernetes"]
 ARCHITECTURES = {"arm64": "arm64", "x86_64": "amd64"}
 BOOK = """
 - hosts: localhost
@@ -59,6 +60,28 @@ MINIKUBE = """
         minikube_artifacts:
           kubectl: {kind: binary, version: 1.36.3, os: darwin, arch: arm64}
 """
+# With what the artifacts have, where none that fits is in PATH.
+PROGRAM = """
+- hosts: localhost
+  gather_facts: false
+  roles:
+    - role: mintnet.kubernetes.common
+  tasks:
+    - ansible.builtin.include_role:
+        name: mintnet.kubernetes.minikube
+        tasks_from: find
+    - when: not minikube_found and minikube_state | default('present') == 'present'
+      ansible.builtin.include_role:
+        name: mintnet.kubernetes.artifacts
+      vars:
+        artifacts_wanted: [minikube]
+        artifacts_provider: minikube
+        artifacts_source: mirror
+    - when: not minikube_found or minikube_state | default('present') == 'absent'
+      ansible.builtin.include_role:
+        name: mintnet.kubernetes.minikube
+        tasks_from: program
+"""
 # What it answers of the one profile that it makes, and what it was started with.
 STARTS = """\
 profile='{"Name": "mac", "Config": {"Driver": "DRIVER", "CPUs": 2, "Memory": 4096, "DiskSize": 20000, "Nodes": [{}],
@@ -84,19 +107,25 @@ def mac(tmp_path: Path, request: pytest.FixtureRequest) -> Mac:
     (tmp_path / "present.yml").write_text(BOOK, encoding="utf-8")
     (tmp_path / "absent.yml").write_text(ABSENT, encoding="utf-8")
     (tmp_path / "minikube.yml").write_text(MINIKUBE, encoding="utf-8")
+    (tmp_path / "program.yml").write_text(PROGRAM, encoding="utf-8")
     return someone
 
 
 @pytest.fixture
 def mirror(tmp_path: Path) -> Iterator[str]:
-    """It has a kubectl for each kind of Mac, which tells them apart."""
+    """It has a kubectl and a minikube for each kind of Mac, which tell them apart."""
     folder, sums = tmp_path / "mirror", []
+    upstream = f"github.com/kubernetes/minikube/releases/download/v{VERSIONS['minikube']}"
     for arch in ARCHITECTURES.values():
-        place = f"dl.k8s.io/release/v{VERSION}/bin/darwin/{arch}/kubectl"
-        content = f"#!/bin/sh\n# {arch}\n{kubectl(VERSION)}\n"
-        (folder / place).parent.mkdir(parents=True)
-        (folder / place).write_text(content, encoding="utf-8")
-        sums.append(f"{hashlib.sha256(content.encode()).hexdigest()}  {place}\n")
+        files = {
+            f"dl.k8s.io/release/v{VERSION}/bin/darwin/{arch}/kubectl": kubectl(VERSION),
+            f"{upstream}/minikube-darwin-{arch}": f"echo v{VERSIONS['minikube']}",
+        }
+        for place, script in files.items():
+            content = f"#!/bin/sh\n# {arch}\n{script}\n"
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            (folder / place).write_text(content, encoding="utf-8")
+            sums.append(f"{hashlib.sha256(content.encode()).hexdigest()}  {place}\n")
     (folder / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
     sha256 = hashlib.sha256("".join(sums).encode()).hexdigest()
     with served(folder) as address:
@@ -111,13 +140,17 @@ def four_runs(mac: Mac, book: Path, options: str) -> None:
     assert mac.play(book, options).changed == 0
 
 
-@pytest.mark.parametrize("mac", ARCHITECTURES, indirect=True)
-def test_kubectl_of_the_mirror(mac: Mac, mirror: str) -> None:
+@pytest.mark.parametrize(
+    ("mac", "named", "caches"), [("arm64", "", "Library/Caches"), ("x86_64", "named", "named")], indirect=["mac"]
+)
+def test_kubectl_of_the_mirror(mac: Mac, mirror: str, named: str, caches: str) -> None:
+    """A folder for caches that the user has named goes before the Mac's own."""
+    mac.environment["XDG_CACHE_HOME"] = str(mac.home / named) if named else ""
     file = mac.home / ".local" / "bin" / "kubectl"
     mac.environment["PATH"] += f":{file.parent}"
     four_runs(mac, mac.home / "present.yml", mirror)
     assert f"# {ARCHITECTURES[mac.machine]}\n" in file.read_text(encoding="utf-8")
-    assert (mac.home / "Library" / "Caches" / "mintnet" / "artifacts").is_dir()
+    assert (mac.home / caches / "mintnet" / "artifacts").is_dir()
 
     four_runs(mac, mac.home / "absent.yml", "-e kubectl_state=absent")
     assert not file.exists()
@@ -212,3 +245,45 @@ def test_minikube_of_homebrew(mac: Mac, brew: Path) -> None:
     four_runs(mac, mac.home / "minikube.yml", "-e minikube_homebrew=true")
     assert "install --quiet minikube\n" in brew.read_text(encoding="utf-8")
     assert (mac.home / "started").exists()
+
+
+def test_minikube_that_is_named_and_too_old_is_refused(mac: Mac) -> None:
+    old = mac.stand_in("old", "echo v1.30.0")
+    mac.stand_in("docker", "exit 0")
+    run = mac.play(mac.home / "minikube.yml", f"-e minikube_binary={old}", code=1)
+    assert "(minikube_binary) is 1.30.0, and 1.38.0 or newer is needed" in " ".join(run.output.split())
+
+
+def test_minikube_of_the_mirror_where_the_one_in_path_is_too_old(mac: Mac, mirror: str) -> None:
+    """It is beside the user's own, which stays, and goes again."""
+    old = mac.stand_in("minikube", "echo v1.30.0")
+    file = mac.home / ".local" / "bin" / "minikube"
+    run = mac.play(mac.home / "program.yml", mirror)
+    assert "1.30.0 in PATH, 1.38.0 or newer is needed: put" in " ".join(run.output.split())
+    assert "# arm64\n" in file.read_text(encoding="utf-8")
+
+    mac.environment["PATH"] = f"{file.parent}:{mac.environment['PATH']}"
+    assert mac.play(mac.home / "program.yml", mirror).changed == 0
+    four_runs(mac, mac.home / "program.yml", "-e minikube_state=absent")
+    assert not file.exists()
+    assert old.exists()
+
+
+def test_minikube_that_is_newer_stays(mac: Mac) -> None:
+    """Nothing is fetched: there is no mirror."""
+    mac.stand_in("minikube", "echo v1.99.0")
+    assert mac.play(mac.home / "program.yml").changed == 0
+    assert not (mac.home / ".local").exists()
+
+
+def test_quick_start_downloads_and_builds_nothing(mac: Mac) -> None:
+    """Where no cluster is named; what a check run would do is seen without asking anybody."""
+    mac.context = ""
+    mac.stand_in("docker", "exit 0")
+    run = mac.play("playbooks/create.yml", "--check")
+    assert "minikube can be had and its driver docker works" in run.output
+    assert "would download kubectl, minikube" in run.output
+    assert "would be made with the driver docker" in run.output
+    assert "would build" not in run.output
+    assert run.changed > 0
+    assert not (mac.home / "Library").exists()
