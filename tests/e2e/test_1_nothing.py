@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import tree
+import yaml
 from surroundings import User, folder, traces
 
 
@@ -48,6 +49,15 @@ def test_every_fault_in_one_message(user: User, clone: Path) -> None:
     assert "Traceback" not in run.output
 
 
+NOWHERE = yaml.safe_dump(
+    {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "gone", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "contexts": [{"name": "gone", "context": {"cluster": "gone", "user": "gone"}}],
+        "users": [{"name": "gone", "user": {"token": "gone"}}],
+    }
+)
 # What make is given, the files in the clone that it names, and what the refusal says.
 BAD: list[tuple[str, dict[str, str], list[str]]] = [
     ("create NETWORK=tests/bad/my.yml", {"my-net.yml": "{}"}, ["no such file; did you mean tests/bad/my-net.yml?"]),
@@ -68,6 +78,11 @@ BAD: list[tuple[str, dict[str, str], list[str]]] = [
     ("create KUBECONFIG=$PWD/tests/bad/config", {"config": "a: ["}, ["mintnet_kubeconfig", "not valid YAML at line 1"]),
     ("create PROVIDER=existing", {}, ["mintnet_provider = 'existing' needs the name of a context", "theirs"]),
     ("create ARGS='-e mintnet_context=their'", {}, ["no context their in", "did you mean theirs?"]),
+    (
+        "create KUBECONFIG=$PWD/tests/bad/config ARGS='-e mintnet_context=gone'",
+        {"config": NOWHERE},
+        ["127.0.0.1:1", "refused"],
+    ),
     ("create PROVIDER=kubeadm ARGS='-e mintnet_context=theirs'", {}, ["contradicts mintnet_provider = kubeadm"]),
     ("create CONFIRM=perhaps", {}, ["mintnet_confirm = 'perhaps': must be true or false"]),
     ("create ARGS='-e mintnet_home=here'", {}, ["mintnet_home = 'here': must be an absolute path"]),
@@ -102,6 +117,13 @@ def test_bad_input_touches_nothing(
 def test_check_only_says_what_would_be(user: User, clone: Path) -> None:
     run = user.run("make create ARGS=--check", clone)
     assert "would" in run.output
+
+
+@pytest.mark.usefixtures("untouched")
+def test_a_mirror_is_listed_for_the_cluster_that_is_asked_for(user: User, clone: Path) -> None:
+    listed = user.run("make mirror PROVIDER=minikube", clone).output
+    assert "/minikube-linux-" in listed
+    assert "/minikube-linux-" not in user.run("make mirror PROVIDER=kubeadm", clone).output
 
 
 PACKAGES = """
