@@ -22,12 +22,12 @@ FAILURES = (OSError, http.client.HTTPException, ValueError, KeyError, TypeError)
 
 def silent(reason: str) -> dict[str, t.Any]:
     """What is known of a cluster that does not answer."""
-    api = {"answers": False, "reason": reason, "nodes": [], "deployments": {}, "storage_class": ""}
+    api = {"answers": False, "reason": reason, "nodes": [], "deployments": {}, "pods": {}, "storage_class": ""}
     return {**api, "unsettled": unsettled(api)}
 
 
 def look(connect: Callable[[], Get], failures: tuple[type[Exception], ...] = FAILURES) -> dict[str, t.Any]:
-    """Nodes, deployments and storage, and in words what is not as it will be."""
+    """Nodes, deployments, pods that are not ready and storage, and in words what is not as it will be."""
     try:
         get = connect()
         # Until then it may refuse its own administrator.
@@ -49,6 +49,7 @@ def look(connect: Callable[[], Get], failures: tuple[type[Exception], ...] = FAI
             f"{item['metadata']['namespace']}/{item['metadata']['name']}": deployment_summary(item)
             for item in deployments
         },
+        "pods": unready_pods(get, failures),
         "storage_class": default_storage_class(classes),
     }
     return {**api, "unsettled": unsettled(api)}
@@ -83,6 +84,44 @@ def deployment_summary(deployment: dict[str, t.Any]) -> dict[str, t.Any]:
     }
 
 
+def unready_pods(get: Get, failures: tuple[type[Exception], ...]) -> dict[str, str]:
+    """Why each pod of the system is not ready that should be. Who may not look at pods learns of all else."""
+    found = {}
+    for namespace in NAMESPACES:
+        try:
+            pods = get(f"/api/v1/namespaces/{namespace}/pods").get("items") or []
+        except failures as error:
+            found[f"{namespace}/*"] = f"they cannot be listed: {error or type(error).__name__}"
+        else:
+            reasons = {f"{namespace}/{pod['metadata']['name']}": unready_pod(pod) for pod in pods}
+            found.update({name: reason for name, reason in reasons.items() if reason})
+    return found
+
+
+def unready_pod(pod: dict[str, t.Any]) -> str:
+    """Why a pod is not ready; nothing where it is, or is not meant to stay.
+
+    Pods of deployments are counted with these. Static pods need not be ready, only run: the kubelet looks at them after
+    10 seconds for the first time, and what they do is seen sooner by what the cluster does.
+    """
+    metadata, status = pod["metadata"], pod.get("status") or {}
+    owner = next((one["kind"] for one in metadata.get("ownerReferences") or [] if one.get("controller")), "")
+    phase = status.get("phase", "Pending")
+    leaves = metadata.get("deletionTimestamp") or pod["spec"].get("restartPolicy", "Always") != "Always"
+    # One that failed for good is replaced by its owner.
+    if leaves or owner == "ReplicaSet" or phase == "Succeeded" or (phase == "Failed" and owner):
+        return ""
+    ready = next((one for one in status.get("conditions") or [] if one["type"] == "Ready"), {})
+    containers = status.get("containerStatuses") or []
+    runs = bool(containers) and all("running" in (one.get("state") or {}) for one in containers)
+    if ready.get("status") == "True" or (owner == "Node" and runs):
+        return ""
+    everyone = [*(status.get("initContainerStatuses") or []), *containers]
+    waits = next((state for one in everyone if (state := (one.get("state") or {}).get("waiting"))), {})
+    said = [waits.get("reason"), waits.get("message")] if waits else [status.get("reason"), ready.get("message")]
+    return ", ".join(one for one in said if one) or phase
+
+
 def unsettled(api: dict[str, t.Any]) -> list[str]:
     """What is not as it will be when the cluster has come up, each in words."""
     if not api["answers"]:
@@ -94,7 +133,7 @@ def unsettled(api: dict[str, t.Any]) -> list[str]:
         for name, deployment in api["deployments"].items()
         if deployment["wanted"] and not deployment["available"]
     ]
-    return waiting
+    return waiting + [f"pod {name} is not ready: {reason}" for name, reason in api["pods"].items()]
 
 
 def default_storage_class(classes: list[dict[str, t.Any]]) -> str:

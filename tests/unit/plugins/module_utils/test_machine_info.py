@@ -13,6 +13,8 @@ import pytest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster_state import (
     dashboards,
     default_storage_class,
+    look,
+    unready_pod,
     unsettled,
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_info import (
@@ -52,6 +54,17 @@ LISTENING = """\
    1: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 2 1 0 100 0 0 10 0
    2: 0B62590A:0016 0162590A:D4A2 01 00000000:00000000 00:00000000 00000000     0        0 3 1 0 100 0 0 10 0
 """
+
+
+def pod(name: str, owner: str = "", restart: str = "Always", **status: t.Any) -> dict[str, t.Any]:
+    """Of the system; it runs and is ready unless told otherwise."""
+    owners = [{"kind": owner, "controller": True}] if owner else None
+    ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    return {
+        "metadata": {"namespace": "kube-system", "name": name, "ownerReferences": owners},
+        "spec": {"restartPolicy": restart},
+        "status": {**ready, **status},
+    }
 
 
 def test_os_release() -> None:
@@ -147,6 +160,8 @@ def test_a_live_cluster(tmp_path: Path) -> None:
         "/api/v1/nodes": {"items": [node]},
         "/apis/apps/v1/namespaces/mintnet-storage/deployments": {"items": [deployment]},
         "/apis/apps/v1/namespaces/kube-system/deployments": {"items": []},
+        "/api/v1/namespaces/mintnet-storage/pods": {"items": None},
+        "/api/v1/namespaces/kube-system/pods": {"items": [pod("kube-proxy-x", "DaemonSet")]},
         "/apis/storage.k8s.io/v1/storageclasses": {"items": None},
     }
     files = {
@@ -174,6 +189,7 @@ def test_a_live_cluster(tmp_path: Path) -> None:
             }
         ],
         "deployments": {"mintnet-storage/p": {"inputs": "h", "wanted": 1, "available": 1}},
+        "pods": {},
         "storage_class": "",
         "unsettled": [],
     }
@@ -200,13 +216,62 @@ def test_what_has_not_come_up_is_named() -> None:
             {"name": "a-2", "ready": True, "pressures": ["DiskPressure"]},
         ],
         "deployments": {"kube-system/coredns": {"wanted": 2, "available": 0}, "x/y": {"wanted": 2, "available": 1}},
+        "pods": {"kube-system/kube-proxy-x": "ErrImagePull"},
     }
     assert unsettled(api) == [
         "node a-1 is not ready: cni plugin not initialized",
         "node a-2 takes no pods: DiskPressure",
         "no pod of kube-system/coredns is available",
+        "pod kube-system/kube-proxy-x is not ready: ErrImagePull",
     ]
     assert unsettled({"answers": False, "reason": "refused"}) == ["the API server does not answer: refused"]
+
+
+STARTING = {"state": {"running": {}}, "ready": False, "started": False}
+CRASHED = {"state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s"}}}
+UNREADY = {"type": "Ready", "status": "False", "message": "containers with unready status: [a]"}
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (pod("proxy", "DaemonSet"), ""),
+        (pod("proxy", "DaemonSet", conditions=[UNREADY]), "containers with unready status: [a]"),
+        (pod("proxy", "DaemonSet", phase="Pending", conditions=[]), "Pending"),
+        (
+            pod("proxy", "DaemonSet", conditions=[UNREADY], initContainerStatuses=[CRASHED]),
+            "CrashLoopBackOff, back-off 40s",
+        ),
+        (pod("bare", conditions=[UNREADY], containerStatuses=[CRASHED]), "CrashLoopBackOff, back-off 40s"),
+        (pod("bare", phase="Failed", reason="Evicted", conditions=[]), "Evicted"),
+        # Its owner has made another.
+        (pod("proxy", "DaemonSet", phase="Failed", reason="Evicted", conditions=[]), ""),
+        (pod("done", phase="Succeeded", conditions=[UNREADY]), ""),
+        (pod("task", "Job", restart="OnFailure", conditions=[UNREADY]), ""),
+        # Told with their deployment.
+        (pod("coredns-1", "ReplicaSet", conditions=[UNREADY]), ""),
+        # Static pods: their first probe comes late.
+        (pod("etcd-a", "Node", conditions=[UNREADY], containerStatuses=[STARTING]), ""),
+        (pod("etcd-a", "Node", conditions=[UNREADY], containerStatuses=[CRASHED]), "CrashLoopBackOff, back-off 40s"),
+        (pod("etcd-a", "Node", phase="Pending", conditions=[]), "Pending"),
+    ],
+)
+def test_a_pod_of_the_system_that_is_not_ready(found: dict[str, t.Any], reason: str) -> None:
+    assert unready_pod(found) == reason
+    leaving = {**found, "metadata": {**found["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    assert unready_pod(leaving) == ""
+
+
+def test_who_may_not_look_at_pods_learns_of_all_else() -> None:
+    def get(path: str) -> t.Any:
+        if path.endswith("/pods"):
+            raise ValueError(f"GET {path}: 403 Forbidden")
+        return "ok" if path == "/readyz" else {"items": []}
+
+    api = look(lambda: get)
+    assert api["answers"]
+    assert len(api["unsettled"]) == 2
+    assert "they cannot be listed: GET /api/v1/namespaces/kube-system/pods: 403 Forbidden" in api["unsettled"][0]
 
 
 def test_drift_of_files_and_units(tmp_path: Path) -> None:
