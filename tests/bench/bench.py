@@ -180,39 +180,56 @@ def survival(user: User, clone: Path, count: int) -> None:
 
 def minikube(user: User, clone: Path, count: int = 4) -> None:
     """The floor has what create has put into minikube's cache, and volumes that need no provisioner, as create has."""
+    before = dict(user.environment)
     user.environment |= {"MINIKUBE_HOME": str(user.home), "MINIKUBE_IN_STYLE": "false"}
+    program = user.home / "bin" / "minikube"
     options = f"-e cometbft_nodes={count} -e cometbft_ephemeral=true -e minikube_bin_dir={user.home / 'bin'}"
     create = f"make create PROVIDER=minikube ARGS='{options}'"
-    user.run("make destroy-cluster CONFIRM=yes", clone)
-    reached, ours = created(user, clone, create, count)
-    again = user.run(create, clone).seconds
-    program = user.home / "bin" / "minikube"
-    known = json.loads(user.run(f"{program} profile list -o json 2>/dev/null", user.home).output)["valid"]
-    (image,) = [item["Config"]["KicBaseImage"] for item in known if item["Name"] == user.cluster]
-    (reference,) = {item["spec"]["template"]["spec"]["containers"][0]["image"] for item in user.get("statefulsets")}
-    archive = next(path for path in cached("image-cometbft") if reference.rpartition(":")[2] in path.read_text("utf-8"))
-    file = user.home / "minikube.json"
-    file.write_text(manifests(user), encoding="utf-8")
-    user.run("make destroy-cluster CONFIRM=yes", clone)
+    destroy = "make destroy-cluster CONFIRM=yes"
+    try:
+        user.run(destroy, clone)
+        # Artifacts, kubectl and minikube's cache are there for both.
+        user.run(create, clone)
+        user.run(destroy, clone)
+        reached, ours = created(user, clone, create, count)
+        again = user.run(create, clone).seconds
+        known = json.loads(user.run(f"{program} profile list -o json --light 2>/dev/null", user.home).output)["valid"]
+        (made,) = [item["Config"] for item in known if item["Name"] == user.cluster]
+        (image,) = {item["spec"]["template"]["spec"]["containers"][0]["image"] for item in user.get("statefulsets")}
+        archive = image_archive(image)
+        file = user.home / "minikube.json"
+        file.write_text(manifests(user), encoding="utf-8")
+        user.run(destroy, clone)
 
-    with surroundings() as variables:
-        user.environment |= variables
-        start = (
-            f"{program} start -p {user.cluster} --driver=podman --kubernetes-version=v1.36.3 --cni=bridge --wait=all "
-            f"--container-runtime=containerd --base-image={image} --preload=false --install-addons=false --force "
-            "--keep-context=true"
-        )
-        began = time.monotonic()
-        started = timed(lambda: user.run(start, user.home))
-        user.run(f"{program} image load -p {user.cluster} {archive.with_name('image.tar')}", user.home)
-        user.kubectl(f"apply --server-side -f {file}")
-        floor = first_block(user, count, began)
-        user.run(f"{program} delete -p {user.cluster}", user.home)
+        with surroundings() as variables:
+            user.environment |= variables
+            start = (
+                f"{program} start -p {user.cluster} --driver={made['Driver']} --cpus={made['CPUs']} "
+                f"--memory={made['Memory']}mb --kubernetes-version={made['KubernetesConfig']['KubernetesVersion']} "
+                f"--base-image={made['KicBaseImage']} --container-runtime=containerd --cni=bridge --wait=all "
+                "--preload=false --install-addons=false --force --keep-context=true"
+            )
+            try:
+                began = time.monotonic()
+                started = timed(lambda: user.run(start, user.home))
+                user.run(f"{program} image load -p {user.cluster} {archive}", user.home)
+                user.kubectl(f"apply --server-side -f {file}")
+                floor = first_block(user, count, began)
+            finally:
+                user.run(f"{program} delete -p {user.cluster}", user.home, code=None)
+    finally:
+        user.environment = before
 
     show(f"nothing → minikube and height 1 on all of {count}", reached, floor)
     show("  create has ended", ours, floor)
     show("  of the floor: minikube start", started)
     show("second create on minikube", again)
+
+
+def image_archive(reference: str) -> Path:
+    """Of the image that nodes run: the newest that the cache has of it."""
+    specs = [path for path in cached("image-cometbft", "spec.json") if f'"{reference}"' in path.read_text("utf-8")]
+    return max(specs, key=lambda path: path.stat().st_mtime).with_name("cometbft.tar")
 
 
 def sources(user: User, clone: Path) -> None:
@@ -225,19 +242,21 @@ def sources(user: User, clone: Path) -> None:
         ours = user.run(f"{proxies} {play} -e artifacts_source=auto", clone).seconds
     floor = user.run(f"{play} -e artifacts_source=source", clone).seconds
     show("source chosen where each host hangs, in a check run", ours, floor)
+    show("  of it: the decision by itself", ours - floor)
 
-    folder = user.home / "mirror"
-    fill = f".venv/bin/ansible-playbook playbooks/mirror.yml -e mintnet_mirror_dir={folder}"
-    show("mirror filled (artifacts cached, or built in this run)", user.run(fill, clone).seconds)
-    show("mirror filled again", user.run(fill, clone).seconds)
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    print(f"  its size: {size // 2**20} MiB", flush=True)
+    for provider in ("kubeadm", "minikube"):
+        folder = user.home / f"mirror-{provider}"
+        fill = f"make mirror PROVIDER={provider} ARGS='-e mintnet_mirror_dir={folder}'"
+        show(f"mirror for {provider} filled (artifacts cached, or built in this run)", user.run(fill, clone).seconds)
+        show("  filled again", user.run(fill, clone).seconds)
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        print(f"  its size: {size // 2**20} MiB", flush=True)
 
 
-def cached(name: str) -> list[Path]:
+def cached(name: str, file: str = "artifact.json") -> list[Path]:
     """What the cache says of an artifact, in each of its versions."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "mintnet" / "artifacts"
-    return sorted((cache / name).glob("*/artifact.json"))
+    return sorted((cache / name).glob(f"*/{file}"))
 
 
 def many_keys(user: User, clone: Path) -> None:
