@@ -56,7 +56,7 @@ def tenant(user: User, clone: Path, cluster: None) -> Iterator[str]:
         "mintnet_kubeconfig": str(kubeconfig),
         "mintnet_context": "company",
         "cometbft_network": NAMESPACE,
-        "cometbft_nodes": 2,
+        "cometbft_nodes": 4,
     }
     file = user.home / "company.yml"
     file.write_text(yaml.safe_dump(network), encoding="utf-8")
@@ -96,7 +96,7 @@ def test_quota_that_is_too_small_is_named(user: User, clone: Path, tenant: str) 
         failed = failure(user, f"make create {tenant}", clone)
     finally:
         user.kubectl(f"-n {NAMESPACE} delete resourcequota company")
-    failed.says("quota company of namespace tenant allows 1 of pods, of which 0 are used, and 2 nodes need 2")
+    assert "quota company of namespace tenant allows 1 of pods, of which 0 are used, and 4 nodes need 4" in told
 
 
 def test_network_of_a_user_of_one_namespace(user: User, clone: Path, tenant: str) -> None:
@@ -107,7 +107,7 @@ def test_network_of_a_user_of_one_namespace(user: User, clone: Path, tenant: str
     user.agree(NAMESPACE)
     assert user.run(f"make status {tenant}", clone).code == 0
     user.run(f"make tx {tenant} TX='seen=there'", clone)
-    assert user.read("tm-1", "seen", NAMESPACE) == "there"
+    assert {user.read(node, "seen", NAMESPACE) for node in ("tm-0", "tm-1", "tm-2", "tm-3")} == {"there"}
     assert "5 accepted" in user.run(f"make transact {tenant} ARGS='-e cometbft_transact_count=5'", clone).output
     assert "executed block" in user.run(f"make logs {tenant} NODE=tm-1", clone).output
     pods = user.pods(NAMESPACE)
