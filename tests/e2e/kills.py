@@ -224,7 +224,7 @@ def phase_of(entry: Entry, book: str) -> str | None:
     if action == "cometbft_roll" and looks:
         return None
     if book == "destroy_cluster":
-        return "destroy-cluster" if entry["role"] == "machines" or action == "kubeconfig" else None
+        return "destroy-cluster" if entry["role"] in ("machines", "minikube") or action == "kubeconfig" else None
     return _ACTIONS.get(action) if entry["role"] == "cometbft" else _ROLES.get(entry["role"])
 
 

@@ -384,11 +384,11 @@ def remove(user: User) -> None:
 
 
 def sweep(cluster: str) -> None:
-    """What a cluster that only tests make has left on this machine, found by its label."""
-    label = f"label=io.mintnet.cluster={cluster}"
+    """What a cluster that only tests make has left on this machine, found by its label or by minikube's."""
+    kinds = (("container", "ps -a"), ("volume", "volume ls"), ("network", "network ls"))
     if shutil.which("podman"):
-        for kind, names in (("container", "ps -a"), ("volume", "volume ls"), ("network", "network ls")):
-            listing = ["podman", *names.split(), "-q", "--filter", label]
+        for (kind, names), label in itertools.product(kinds, ("io.mintnet.cluster", "name.minikube.sigs.k8s.io")):
+            listing = ["podman", *names.split(), "-q", "--filter", f"label={label}={cluster}"]
             found = subprocess.run(listing, capture_output=True, text=True, check=False).stdout.split()
             for name in found:
                 force = ["-t", "0"] if kind == "container" else []

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import tree
 import yaml
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _minikube_podman
 from explained import story
 from kills import Victim
 from surroundings import FOREIGN, Run, User, remove, sweep, traces
@@ -20,6 +22,7 @@ CLUSTER = "e2eminikube"
 SUBNET = "10.89.73.0/24"
 YES = "-e mintnet_confirm=true"
 MINIKUBE = "-e mintnet_provider=minikube"
+BIN = "-e minikube_bin_dir={user.home}/bin"
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +37,14 @@ def user() -> Iterator[Victim]:
 
 
 def play(user: User, name: str, options: str = "", *, code: int | None = 0) -> Run:
-    command = f"ansible-playbook playbooks/{name}.yml -e minikube_bin_dir={user.home / 'bin'} {options}"
+    command = f"ansible-playbook playbooks/{name}.yml {BIN.format(user=user)} {options}"
     return user.run(command, tree.ROOT, code=code)
+
+
+def minikube(user: User, arguments: str) -> Run:
+    """As the user, with what it needs of a host without sudo."""
+    with _minikube_podman.surroundings() as variables:
+        return user.run(f"{user.home / 'bin' / 'minikube'} {arguments} -p {CLUSTER}", user.home, **variables)
 
 
 def test_check_run_makes_nothing(user: User) -> None:
@@ -43,10 +52,13 @@ def test_check_run_makes_nothing(user: User) -> None:
     assert not (user.home / ".minikube" / "profiles" / CLUSTER).exists()
 
 
-def test_network(user: User) -> None:
-    made = play(user, "create", MINIKUBE)
+def test_network(user: User, clone: Path) -> None:
+    made = user.run(f"make create PROVIDER=minikube ARGS='{BIN.format(user=user)}'", clone)
     assert "made with the driver podman" in made.output
     user.agree()
+    claims = user.get("persistentvolumeclaims")
+    assert {claim["status"]["phase"] for claim in claims} == {"Bound"}
+    assert len(claims) == len(user.nodes())
     # The user has it, too, and it knows the profile.
     assert CLUSTER in user.run("minikube profile list -o json", user.home).output
     entries = yaml.safe_load(user.kubeconfig.read_text(encoding="utf-8"))
@@ -62,16 +74,18 @@ def test_again_changes_nothing(user: User) -> None:
 
 def test_profile_that_was_stopped_is_started_and_the_chain_goes_on(user: User) -> None:
     height = user.height("tm-0")
-    user.run(f"podman stop {CLUSTER}", user.home)
+    minikube(user, "stop")
     run = play(user, "create")
     assert "started with the driver podman" in run.output
     assert user.agree() > height
 
 
 def test_addon_that_is_asked_for_is_enabled(user: User) -> None:
+    told = " ".join(play(user, "dashboard", code=1).output.split())
+    assert f"minikube addons enable headlamp --profile {CLUSTER}" in told
     addons = """-e '{"minikube_addons": ["headlamp"]}'"""
     assert "enables the addon headlamp" in play(user, "create", addons).output
-    assert "headlamp" in user.kubectl("get services --all-namespaces").output
+    assert json.loads(minikube(user, "addons list -o json").output)["headlamp"]["Status"] == "enabled"
     assert play(user, "create", addons).changed == 0
 
 
@@ -114,11 +128,11 @@ def test_it_leaves_nothing(user: User) -> None:
 
 
 def test_killed_at_any_moment_it_goes_on(user: Victim) -> None:
-    options = f"{MINIKUBE} -e minikube_bin_dir={user.home / 'bin'}"
     for point in range(3):
-        user.kill("playbooks/create.yml", "minikube", point, options)
+        user.kill("playbooks/create.yml", "minikube", point, f"{MINIKUBE} {BIN.format(user=user)}")
     play(user, "create", MINIKUBE)
     user.agree()
     assert play(user, "create").changed == 0
+    user.kill("playbooks/destroy_cluster.yml", "destroy-cluster", 0, f"{YES} {BIN.format(user=user)}")
     play(user, "destroy_cluster", YES)
     assert not {kind: names for kind, names in traces(user).items() if names}
