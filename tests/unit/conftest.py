@@ -162,3 +162,37 @@ def refusing() -> str:
     """An address where nobody is."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return f"127.0.0.1:{server.getsockname()[1]}"
+
+
+#: Kinds of volumes that the Pod Security standard "restricted" allows.
+VOLUMES = {
+    *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"),
+}
+
+
+@pytest.fixture
+def unrestricted() -> t.Callable[[dict[str, t.Any]], list[str]]:
+    """In what a pod does not satisfy the Pod Security standard "restricted"."""
+
+    def faults(pod: dict[str, t.Any]) -> list[str]:
+        found = [name for name in ("hostNetwork", "hostPID", "hostIPC") if pod.get(name)]
+        found += [f"volume {one['name']}" for one in pod.get("volumes", []) if not one.keys() - {"name"} <= VOLUMES]
+        shared = pod.get("securityContext", {})
+        found += ["sysctls"] if shared.get("sysctls") else []
+        for container in [*pod.get("initContainers", []), *pod["containers"]]:
+            context = {**shared, **container.get("securityContext", {})}
+            verdicts = {
+                "hostPort": not any(port.get("hostPort") for port in container.get("ports", [])),
+                "allowPrivilegeEscalation": context.get("allowPrivilegeEscalation") is False,
+                "privileged": not context.get("privileged"),
+                "capabilities": context.get("capabilities") == {"drop": ["ALL"]},
+                "runAsNonRoot": context.get("runAsNonRoot") is True,
+                "runAsUser": context.get("runAsUser") != 0,
+                "seccompProfile": context.get("seccompProfile", {}).get("type") in ("RuntimeDefault", "Localhost"),
+                "procMount": context.get("procMount", "Default") == "Default",
+                "seLinuxOptions": "seLinuxOptions" not in context,
+            }
+            found += [f"{container['name']}: {name}" for name, sound in verdicts.items() if not sound]
+        return found
+
+    return faults

@@ -869,6 +869,11 @@ def test_only_pub_key_is_told_of_and_only_to_the_network() -> None:
     assert mounts["public"]["readOnly"] is True
 
 
+def test_its_pods_satisfy_the_restricted_standard(unrestricted: Callable[[Any], list[str]]) -> None:
+    pod = named(objects(2, 1), "StatefulSet", "tm")["spec"]["template"]["spec"]
+    assert unrestricted(pod) == []
+
+
 def test_custody_secret_has_nothing_of_it() -> None:
     keys = {"nodes": [{"name": "tm-0", "node_id": "aa", "validator": True}], "validators": []}
     found = render(1, 1, cometbft_custody="secret", __cometbft_keys=keys)
