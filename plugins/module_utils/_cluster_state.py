@@ -111,14 +111,15 @@ def unready_pod(pod: dict[str, t.Any]) -> str:
     # One that failed for good is replaced by its owner.
     if leaves or owner == "ReplicaSet" or phase == "Succeeded" or (phase == "Failed" and owner):
         return ""
-    ready = next((one for one in status.get("conditions") or [] if one["type"] == "Ready"), {})
+    conditions = {one["type"]: one for one in status.get("conditions") or []}
+    ready = conditions.get("Ready", {})
     containers = status.get("containerStatuses") or []
     runs = bool(containers) and all("running" in (one.get("state") or {}) for one in containers)
     if ready.get("status") == "True" or (owner == "Node" and runs):
         return ""
     everyone = [*(status.get("initContainerStatuses") or []), *containers]
-    waits = next((state for one in everyone if (state := (one.get("state") or {}).get("waiting"))), {})
-    said = [waits.get("reason"), waits.get("message")] if waits else [status.get("reason"), ready.get("message")]
+    waits = [state for one in everyone if (state := (one.get("state") or {}).get("waiting"))]
+    said = (waits[0].get("reason"), waits[0].get("message")) if waits else (status.get("reason"), ready.get("message"))
     return ", ".join(one for one in said if one) or phase
 
 
