@@ -32,6 +32,8 @@ LONG = ("molecule", "long")
 GROUPS = (*CHEAP, *CLUSTER, *LONG, "bench")
 OUTPUT = tree.ROOT / "tests" / "output"
 PRINTING = threading.Lock()
+# For kubectl, and no part of the collection: it has several documents, and ansible-test lets a file have one.
+NO_PART = (Path("app.template.yaml"),)
 
 # ansible-test bootstraps pip from this address; where it cannot be reached, the stand-in takes the download's place.
 GET_PIP = "https://ci-files.testing.ansible.com/ansible-test/get-pip-{version}.py"
@@ -242,7 +244,8 @@ def count(result: Result, junit: Path) -> None:
 def run(stage: Stage, scratch: Path) -> Result:
     place = tree.ROOT
     if stage.collection:
-        place = tree.copy(scratch / stage.line.core / stage.group / "ansible_collections" / "mintnet" / "kubernetes")
+        folder = scratch / stage.line.core / stage.group / "ansible_collections" / "mintnet" / "kubernetes"
+        place = tree.copy(folder, without=NO_PART)
     junit = place / stage.junit if stage.junit else None
     if junit and junit.is_file():
         junit.unlink()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Collection
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -18,9 +19,9 @@ def files() -> list[Path]:
     return sorted({name for name in present if (ROOT / name).is_symlink() or (ROOT / name).is_file()})
 
 
-def copy(target: Path) -> Path:
+def copy(target: Path, without: Collection[Path] = ()) -> Path:
     """A copy without history; symlinks stay symlinks."""
-    for name in files():
+    for name in (name for name in files() if name not in without):
         place = target / name
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, place, follow_symlinks=False)

@@ -24,7 +24,7 @@ FOREIGN_ALLOWED = re.compile(r"/home/(?:user|me|you)/|/Users/(?:user|me|you)/")
 # What a user of the collection needs, and nothing else.
 TARBALL = re.compile(
     r"""
-      (?:README|CHANGELOG)\.md | COPYING | requirements\.txt | app\.template\.yaml | MANIFEST\.json | FILES\.json
+      (?:README|CHANGELOG)\.md | COPYING | requirements\.txt | MANIFEST\.json | FILES\.json
     | meta/(?:runtime|execution-environment)\.yml
     | changelogs/(?:config|changelog)\.yaml | changelogs/fragments/[\w.-]+\.ya?ml
     | docs/docsite/(?:links|extra-docs)\.yml | docs/docsite/rst/\w+\.rst
