@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import itertools
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config_nodes, _files, _genesis, _topology
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config_nodes, _genesis, _topology
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._app import (
     sound_app,
     sound_built_in,

@@ -15,16 +15,14 @@ from surroundings import CLUSTER, FOREIGN, User
 
 
 @pytest.fixture(scope="module")
-def flat(user: User) -> Path:
-    """A clone, and a virtual environment that somebody made and activated as they like."""
-    place = tree.copy(user.home / "flat")
-    user.run(f"{user.python} -m venv {user.home / 'venv'}", place)
-    user.run(f"{activate(user)} && pip install -q -r requirements.txt", place)
-    return place
+def flat(user: User, clone: Path) -> Path:
+    """A clone without a virtual environment of its own; one that is somewhere else is activated."""
+    user.run("make venv", clone)
+    return tree.copy(user.home / "flat")
 
 
 def activate(user: User) -> str:
-    return f". {user.home / 'venv' / 'bin' / 'activate'}"
+    return f". {user.home / 'clone' / '.venv' / 'bin' / 'activate'}"
 
 
 def test_flat_clone_creates_from_nothing(user: User, flat: Path) -> None:

@@ -38,7 +38,7 @@ def survives(user: User, folder: Path, times: int = 1) -> None:
         height = max(user.height(node, COUNTER) for node in ("tm-0", "tm-1"))
         # The kubelet lets one wait that ends again and again.
         seconds = user.wait("tm-2 goes on", lambda: user.height("tm-2", COUNTER) > height + 1, 300)  # noqa: B023
-        print(f"application killed to next block of its node: {seconds:.1f} s")
+        user.note(f"application killed to next block of its node: {seconds:.1f} s")
         assert restarts(user, "tm-2", "app") > before
     user.run(f"make tx TX={number}", folder)
     user.agree(COUNTER)

@@ -44,11 +44,11 @@ def test_reset_starts_a_new_chain(user: User, clone: Path) -> None:
     "wish",
     [
         "cometbft_chain_id=another",
-        "cometbft_validators=3",
+        pytest.param("cometbft_validators=3", marks=pytest.mark.long),
         "cometbft_nodes=3",
-        "cometbft_initial_height=5",
-        "cometbft_volume_size=3Gi",
-        "cometbft_genesis_time=2026-01-01T00:00:00Z",
+        pytest.param("cometbft_initial_height=5", marks=pytest.mark.long),
+        pytest.param("cometbft_volume_size=3Gi", marks=pytest.mark.long),
+        pytest.param("cometbft_genesis_time=2026-01-01T00:00:00Z", marks=pytest.mark.long),
     ],
 )
 def test_what_would_destroy_the_chain_is_refused(user: User, clone: Path, wish: str) -> None:

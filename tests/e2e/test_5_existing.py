@@ -96,7 +96,7 @@ def test_quota_that_is_too_small_is_named(user: User, clone: Path, tenant: str) 
         failed = failure(user, f"make create {tenant}", clone)
     finally:
         user.kubectl(f"-n {NAMESPACE} delete resourcequota company")
-    assert "quota company of namespace tenant allows 1 of pods, of which 0 are used, and 4 nodes need 4" in told
+    failed.says("quota company of namespace tenant allows 1 of pods, of which 0 are used, and 4 nodes need 4")
 
 
 def test_network_of_a_user_of_one_namespace(user: User, clone: Path, tenant: str) -> None:

@@ -169,6 +169,7 @@ def test_without_a_terminal_each_height_is_a_table(user: User, clone: Path, file
     assert 8 < run.seconds < 60
 
 
+@pytest.mark.long
 def test_watching_and_a_query_contradict_each_other(user: User, clone: Path, file: str) -> None:
     run = user.run(f"make status {file} WATCH=yes QUERY=nodes", clone, code=1)
     assert "cometbft_query = 'nodes': contradicts cometbft_watch" in " ".join(run.output.split())

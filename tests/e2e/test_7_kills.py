@@ -355,6 +355,7 @@ def kill_a_network(victim: Victim, point: int) -> None:
     victim.came_through()
 
 
+@pytest.mark.long
 def test_check_of_a_half_made_network(cluster: Victim) -> None:
     """Some of it is there, and nobody has waited for it."""
     cluster.kill(NETWORK_BOOK, "apply", 0, SIZE)
@@ -601,6 +602,7 @@ def test_check_of_a_running_network(victim: Victim) -> None:
     nothing_of_the_network(victim)
 
 
+@pytest.mark.long
 def test_check_of_a_build(victim: Victim) -> None:
     """With nothing in the cache."""
     cache = victim.home / "artifacts-anew"

@@ -135,7 +135,7 @@ class Network:
         """All objects, as kubectl would take them."""
         if self.place.is_file():
             return objects_of(self.place.read_text(encoding="utf-8"))
-        resources = yaml.safe_load((self.place / "kustomization.yaml").read_text(encoding="utf-8"))["resources"]
+        resources = yaml_load((self.place / "kustomization.yaml").read_text(encoding="utf-8"))["resources"]
         return [item for name in resources for item in objects_of((self.place / name).read_text(encoding="utf-8"))]
 
 
