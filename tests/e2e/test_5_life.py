@@ -261,7 +261,6 @@ def test_full_node_that_lost_its_volume_heals(user: User, clone: Path) -> None:
     assert user.read("tm-4", "kept") == "through all"
 
 
-@pytest.mark.long
 def test_node_that_a_transaction_gives_a_vote_is_recorded(user: User, clone: Path) -> None:
     """From then on its lost volume would not be nothing."""
     key = user.rpc("tm-4", "status")["validator_info"]["pub_key"]["value"]
