@@ -31,8 +31,6 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _requires_connection = False
 
-    _reads = False
-
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         task_vars = task_vars or {}
@@ -46,15 +44,14 @@ class ActionModule(ActionBase):
 
         known = _validate.read_known(COLLECTION / "roles")
         faults = _inventory.faults(args["groups"])
-        self._reads = args["contents"]
-        faults += self._faults(task_vars, known, undefined_is_fault=True)
+        faults += self._faults(task_vars, known, undefined_is_fault=True, contents=args["contents"])
         names = set(task_vars)
         of_machines: dict[str, list[str]] = {}
         for machine in args["machines"]:
             variables = task_vars["hostvars"].raw_get(machine)
             names.update(variables)
             # What concerns a machine may be told by facts that are not gathered yet.
-            for fault in self._faults(variables, known, undefined_is_fault=False):
+            for fault in self._faults(variables, known, undefined_is_fault=False, contents=args["contents"]):
                 of_machines.setdefault(fault, []).append(machine)
         faults += [f"{fault} (on {', '.join(on)})" for fault, on in of_machines.items() if fault not in faults]
         for doubt in _validate.doubtful_names(names, known):
@@ -70,7 +67,9 @@ class ActionModule(ActionBase):
             result.update(failed=True, msg="\n- ".join([message, *faults]))
         return result
 
-    def _faults(self, variables: Mapping[str, Any], known: _validate.Known, undefined_is_fault: bool) -> list[str]:
+    def _faults(
+        self, variables: Mapping[str, Any], known: _validate.Known, *, undefined_is_fault: bool, contents: bool
+    ) -> list[str]:
         faults = _validate.unknown_names(variables, known)
         # A variable may build on another one's default, of a role that this play does not have.
         defaults = {name: trusted(spec["default"]) for name, spec in known.options.items() if "default" in spec}
@@ -94,8 +93,8 @@ class ActionModule(ActionBase):
                 others[name] = templar.template(defaults[name])
             except AnsibleError:
                 continue  # the default builds on a value with a fault of its own
-        faults += _validate.check_values(given, others, known, contents=self._reads)
-        return faults + (self._key_file_faults({**others, **given}) if self._reads else [])
+        faults += _validate.check_values(given, others, known, contents=contents)
+        return faults + (self._key_file_faults({**others, **given}) if contents else [])
 
     def _key_file_faults(self, values: Mapping[str, Any]) -> list[str]:
         sources = values.get("cometbft_key_sources")

@@ -116,7 +116,8 @@ class NoVault:
 
 def check_place(place: Path) -> None:
     """Refuse a folder in which something else has a name of ours, and a file of somebody else."""
-    if is_single(place.name):
+    kind = _kind(place)
+    if kind == "file":
         if place.is_symlink() or (place.exists() and not place.is_file()):
             raise MintnetError(f"{DOING}: {place} is no file; name another one")
         folder, names = place.parent, [place.name]
@@ -130,8 +131,12 @@ def check_place(place: Path) -> None:
         verb, other = ("is", "it") if len(foreign) == 1 else ("are", "them")
         raise MintnetError(
             f"{DOING}: {', '.join(foreign)} in {folder} {verb} not ours, and left alone; name another "
-            f"{'file' if is_single(place.name) else 'folder'}, or move {other} away"
+            f"{kind}, or move {other} away"
         )
+
+
+def _kind(place: Path) -> str:
+    return "file" if is_single(place.name) else "folder"
 
 
 def _ours(path: Path) -> bool:
@@ -247,12 +252,12 @@ class Manifest:
         self, place: Path, stage: Stage, network: str, *, vault: Vault | None = None, sealed: bool = False
     ) -> None:
         check_place(place)
-        if is_single(place.name) and stage is SECRETS:
+        self._kind = _kind(place)
+        if self._kind == "file" and stage is SECRETS:
             raise MintnetError(
                 f"{DOING} to {place}: one file holds no private keys; name a folder, or leave the keys to the pods"
             )
-        self.path = place if is_single(place.name) else place / stage.file
-        self._single = is_single(place.name)
+        self.path = place if self._kind == "file" else place / stage.file
         self.sealed = sealed
         self._stage = stage
         self._network = network
@@ -274,7 +279,7 @@ class Manifest:
         if others:
             raise MintnetError(
                 f"reading {self.path}: it is of the network {', '.join(sorted(map(str, others)))}, not of "
-                f"{self._network}; name another {'file' if self._single else 'folder'}"
+                f"{self._network}; name another {self._kind}"
             )
         return found
 
@@ -284,7 +289,7 @@ class Manifest:
         return (read(self.path) or "").startswith(ENCRYPTED) == self.sealed
 
     def write(self, objects: Sequence[Json]) -> None:
-        text = whole_text(objects) if self._single else text_of(self._stage, objects)
+        text = whole_text(objects) if self._kind == "file" else text_of(self._stage, objects)
         if self.sealed:
             text = self._vault.seal(f"writing {self.path}", text)
         _replace(self.path, text, self._stage.mode)
@@ -391,7 +396,7 @@ class Outcome:
 def write(place: Path, wanted: Wanted, vault: Vault | None, *, dry_run: bool) -> Outcome:
     """Make the folder, or the one file, what is wanted. Files of others stay, and so does one with keys."""
     _objects.check(wanted.definitions)
-    if is_single(place.name):
+    if _kind(place) == "file":
         return _write_single(place, wanted, dry_run=dry_run)
     return _write_folder(place, wanted, vault, dry_run=dry_run)
 

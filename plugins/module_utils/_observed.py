@@ -155,10 +155,13 @@ def parts(data: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def read_by_nodes(config_maps: Iterable[Json], names: Iterable[str]) -> dict[str, str]:
-    """What nodes find in tm-nodes. Without a row in it pods that make their own keys make a mesh by themselves."""
+def read_by_nodes(config_maps: Iterable[Json], genesis: Json | None, names: Iterable[str]) -> dict[str, str]:
+    """What nodes find in tm-nodes. Without a row in it pods that make their own keys make a mesh by themselves.
+
+    ``genesis`` is what genesis_of gives.
+    """
     config_maps = list(config_maps)
-    data, genesis = data_of(config_maps, NODES), genesis_of(config_maps)
+    data = data_of(config_maps, NODES)
     if data.get("nodes", "").strip() or genesis is None or custody_of(config_maps, ()) != "pod":
         return data
     validators = [item["name"] for item in genesis["validators"]]

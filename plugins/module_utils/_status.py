@@ -72,7 +72,8 @@ class _Report:
         self.custody = custody_of(seen.config_maps, seen.workloads)
         self.genesis = genesis_of(seen.config_maps, seen.served)
         sizes = {item["metadata"]["name"]: int(item["spec"].get("replicas", 1)) for item in seen.workloads}
-        read = read_by_nodes(seen.config_maps, (f"{name}-{n}" for name, size in sizes.items() for n in range(size)))
+        names = (f"{name}-{number}" for name, size in sizes.items() for number in range(size))
+        read = read_by_nodes(seen.config_maps, self.genesis, names)
         self.rows, self.parts = parse_rows(read.get("nodes", "")), parts(read)
         self.started = data_of(seen.config_maps, STARTED)
         self.pods = {pod["metadata"]["name"]: pod for pod in seen.pods}

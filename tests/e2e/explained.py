@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import subprocess
 import time
@@ -13,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tree
 import yaml
 from modules import module
 from surroundings import CLUSTER, Run, User
@@ -66,25 +64,12 @@ class Failure:
             assert text in result, (text, self.result)
 
 
-def journal(user: User) -> list[Json]:
-    """What the last run that kept one has written so far."""
-    file = user.home / "journal"
-    lines = file.read_text(encoding="utf-8").splitlines(True) if file.exists() else []
-    return [json.loads(line) for line in lines if line.endswith("\n")]
-
-
 def failure(user: User, command: str, place: Path, **environment: str) -> Failure:
     """Runs a command that fails, without a traceback."""
-    file = user.home / "journal"
-    file.unlink(missing_ok=True)
-    kept = {
-        "ANSIBLE_CALLBACK_PLUGINS": str(tree.ROOT / "tests" / "e2e" / "callbacks"),
-        "ANSIBLE_CALLBACKS_ENABLED": "journal",
-        "JOURNAL": str(file),
-    }
-    run = user.run(command, place, code=1, timeout=600, **kept, **environment)
+    user.journal.unlink(missing_ok=True)
+    run = user.run(command, place, code=1, timeout=600, **user.journaling, **environment)
     assert "Traceback" not in run.output
-    results = [entry["result"] for entry in journal(user) if "failed" in entry]
+    results = [entry["result"] for entry in user.entries() if "failed" in entry]
     assert results, f"no task has failed: {run}"
     return Failure(run, story(run.output), results[-1])
 

@@ -8,7 +8,6 @@ phase takes is learned from the runs that came to their end.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import signal
@@ -87,15 +86,12 @@ class Victim(User):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.journal = self.home / "journal"
         self.temporary = self.home / "tmp"
         self.temporary.mkdir()
         self.environment |= {
             "TMPDIR": str(self.temporary),
             "ANSIBLE_HOME": str(self.home / "ansible"),
-            "ANSIBLE_CALLBACK_PLUGINS": str(tree.ROOT / "tests" / "e2e" / "callbacks"),
-            "ANSIBLE_CALLBACKS_ENABLED": "journal",
-            "JOURNAL": str(self.journal),
+            **self.journaling,
         }
 
     # Runs
@@ -120,15 +116,6 @@ class Victim(User):
             text=True,
             start_new_session=True,
         )
-
-    def entries(self) -> list[Entry]:
-        with contextlib.suppress(FileNotFoundError):
-            return [
-                json.loads(line)
-                for line in self.journal.read_text(encoding="utf-8").splitlines(True)
-                if line[-1:] == "\n"
-            ]
-        return []
 
     def changes(self) -> set[str]:
         """What the last run told that it changed, or would: each thing, but a part of a cluster as one."""

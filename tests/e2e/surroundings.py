@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -136,6 +136,24 @@ class User:
 
     def kubectl(self, arguments: str, *, code: int | None = 0) -> Run:
         return self.run(f"kubectl --context {self.cluster} {arguments}", self.home, code=code)
+
+    @property
+    def journal(self) -> Path:
+        return self.home / "journal"
+
+    @property
+    def journaling(self) -> dict[str, str]:
+        """What makes a run of Ansible keep the journal (callbacks/journal.py)."""
+        return {
+            "ANSIBLE_CALLBACK_PLUGINS": str(tree.ROOT / "tests" / "e2e" / "callbacks"),
+            "ANSIBLE_CALLBACKS_ENABLED": "journal",
+            "JOURNAL": str(self.journal),
+        }
+
+    def entries(self) -> list[dict[str, Any]]:
+        """What the last run that kept a journal has written so far."""
+        lines = self.journal.read_text(encoding="utf-8").splitlines(True) if self.journal.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
     @staticmethod
     def note(text: str) -> None:
@@ -272,6 +290,10 @@ class User:
             with suppress(AssertionError):
                 log += self.ask(*logs, "--previous")
         return Told(first, newest, blocks, [seen], log)
+
+    def values(self, nodes: Iterable[str], key: str, namespace: str = NETWORK) -> dict[str, str]:
+        """What each of these nodes says of a key."""
+        return {node: self.read(node, key, namespace) for node in nodes}
 
     def read(self, node: str, key: str, namespace: str = NETWORK) -> str:
         """A key of the built-in application, read through the node's own RPC inside the network."""

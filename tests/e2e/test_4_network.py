@@ -36,7 +36,7 @@ def test_the_network_is_a_full_mesh(user: User) -> None:
 
 def test_transaction_sent_through_one_is_read_from_every_other(user: User, clone: Path) -> None:
     user.run("make tx TX='motto=one for all' NODE=tm-0", clone)
-    assert {node: user.read(node, "motto") for node in user.nodes()} == dict.fromkeys(user.nodes(), "one for all")
+    assert user.values(user.nodes(), "motto") == dict.fromkeys(user.nodes(), "one for all")
 
 
 def test_refused_transaction_fails(user: User, clone: Path) -> None:

@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from explained import ALLOWANCE, LONG, ONE, Case, Failure, Json, failure, inside, journal, until
+from explained import ALLOWANCE, LONG, ONE, Case, Failure, Json, failure, inside, until
 from surroundings import CLUSTER, User
 
 pytestmark = pytest.mark.usefixtures("cluster")
@@ -131,7 +131,7 @@ def test_api_server_that_goes_once_the_keys_are_made(case: Case) -> None:
     network = {**ONE, "cometbft_nodes": 2}
     seconds = 30
     outcome: list[Failure] = []
-    (case.user.home / "journal").unlink(missing_ok=True)  # of an earlier run, which has keys, too
+    case.user.journal.unlink(missing_ok=True)  # of an earlier run, which has keys, too
     thread = threading.Thread(
         target=lambda: outcome.append(
             failure(case.user, case.creating(**network, cometbft_timeout=seconds), case.clone)
@@ -140,7 +140,7 @@ def test_api_server_that_goes_once_the_keys_are_made(case: Case) -> None:
     thread.start()
 
     def keys_are_made() -> bool:
-        return any(entry["action"].endswith(".cometbft_keys") for entry in journal(case.user) if "changed" in entry)
+        return any(entry["action"].endswith(".cometbft_keys") for entry in case.user.entries() if "changed" in entry)
 
     until("the keys are made", keys_are_made, 120, pause=0.02)
     with api_server_away():

@@ -37,11 +37,6 @@ def started(user: User) -> dict[str, float]:
     }
 
 
-def values(user: User, key: str) -> dict[str, str]:
-    """What each node says of it."""
-    return {node: user.read(node, key) for node in NODES}
-
-
 def budget(user: User) -> int:
     (found,) = user.get("poddisruptionbudgets")
     return int(found["spec"]["minAvailable"])
@@ -295,7 +290,7 @@ def test_killed_pods_come_back(user: User, nodes: tuple[str, ...]) -> None:
         f"all are above height {height}", lambda: all(user.height(node) > height for node in NODES), seconds=180
     )
     user.note(f"{' and '.join(nodes)} killed: all nodes above the old height after {took:.1f} s")
-    assert values(user, "kept") == dict.fromkeys(NODES, "through all")
+    assert user.values(NODES, "kept") == dict.fromkeys(NODES, "through all")
     if len(nodes) > 1:
         user.nobody_signed_twice()
 
@@ -373,10 +368,10 @@ def test_disk_that_is_full_for_a_while(user: User, clone: Path) -> None:
         run = user.run(f"make create ARGS='{FAST}'", clone)
         user.note(f"two of four with a full disk: all are back {run.seconds:.1f} s after there is room")
         assert user.agree() > stood
-        assert values(user, "room") == dict.fromkeys(NODES, "before it was full")
+        assert user.values(NODES, "room") == dict.fromkeys(NODES, "before it was full")
     assert user.agree() > stood
-    assert values(user, "room") == dict.fromkeys(NODES, "before it was full")
-    assert values(user, "kept") == dict.fromkeys(NODES, "through all")
+    assert user.values(NODES, "room") == dict.fromkeys(NODES, "before it was full")
+    assert user.values(NODES, "kept") == dict.fromkeys(NODES, "through all")
     assert user.run(f"make create ARGS='{FAST}'", clone).changed == 0
     user.nobody_signed_twice()
 
@@ -390,8 +385,8 @@ def test_power_cut_is_survived(user: User, clone: Path) -> None:
     user.run(f"make create ARGS='{FAST}'", clone)
     user.note(f"power cut: create has ended after {time.monotonic() - began:.1f} s")
     assert user.agree() > height
-    assert values(user, "kept") == dict.fromkeys(NODES, "through all")
-    assert values(user, "last") == dict.fromkeys(NODES, "before the end")
+    assert user.values(NODES, "kept") == dict.fromkeys(NODES, "through all")
+    assert user.values(NODES, "last") == dict.fromkeys(NODES, "before the end")
 
 
 def test_nobody_signed_twice(user: User) -> None:

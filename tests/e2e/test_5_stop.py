@@ -189,7 +189,7 @@ def test_network_goes_on_at_its_old_height(net: Net) -> None:
     assert net.claims() == claims
     height = net.user.agree(NAME)
     assert height > 1
-    assert {node: net.user.read(node, "kept", NAME) for node in NODES} == dict.fromkeys(NODES, "through all")
+    assert net.user.values(NODES, "kept", NAME) == dict.fromkeys(NODES, "through all")
     net.user.nobody_signed_twice(NAME)
     pods = net.pods()
     assert net.make("start").changed == 0

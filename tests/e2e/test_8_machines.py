@@ -25,11 +25,6 @@ def machines(user: User) -> dict[str, dict[str, str]]:
     }
 
 
-def values(user: User, key: str) -> dict[str, str]:
-    """What each node says of it."""
-    return {node: user.read(node, key) for node in NODES}
-
-
 def claims(user: User) -> set[str]:
     return {item["metadata"]["uid"] for item in user.get("persistentvolumeclaims")}
 
@@ -96,7 +91,7 @@ def test_a_machine_is_lost_and_comes_back(user: User, clone: Path, number: int) 
     assert lost in machines(user)
     user.note(f"create has brought {lost} back in {run.seconds:.0f} s")
     user.agree()
-    assert values(user, f"machine-{number}") == dict.fromkeys(NODES, "before it was lost")
+    assert user.values(NODES, f"machine-{number}") == dict.fromkeys(NODES, "before it was lost")
     assert user.run(f"make create {FIVE}", clone).changed == 0
 
 
@@ -114,8 +109,8 @@ def test_all_machines_are_lost_at_once(user: User, clone: Path) -> None:
     assert sorted(places(user)) == NODES
     assert claims(user) == volumes
     assert user.agree() > height
-    assert values(user, "all") == dict.fromkeys(NODES, "before they were lost")
-    assert values(user, "machine-1") == dict.fromkeys(NODES, "before it was lost")
+    assert user.values(NODES, "all") == dict.fromkeys(NODES, "before they were lost")
+    assert user.values(NODES, "machine-1") == dict.fromkeys(NODES, "before it was lost")
     assert user.run(f"make create {FIVE}", clone).changed == 0
 
 

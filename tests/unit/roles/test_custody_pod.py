@@ -503,8 +503,9 @@ def test_without_rows_pods_make_the_mesh_that_create_lays_out(
         "metadata": {"name": "tm-config"},
         "data": template_head(template_text(net.request([]).build(), net.powers)),
     }
-    assert _observed.read_by_nodes([config], net.pods) == rows
-    assert _observed.read_by_nodes([config, {"metadata": {"name": "tm-nodes"}, "data": rows}], []) == rows
+    genesis = _observed.genesis_of([config])
+    assert _observed.read_by_nodes([config], genesis, net.pods) == rows
+    assert _observed.read_by_nodes([config, {"metadata": {"name": "tm-nodes"}, "data": rows}], genesis, []) == rows
 
 
 def test_the_number_of_validators_is_a_number_of_lines(tmp_path: Path, nets: list[Net]) -> None:
