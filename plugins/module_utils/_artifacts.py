@@ -251,7 +251,8 @@ class Catalogue:
             chosen = ["-mod=readonly", *(["-tags", ",".join(recipe["tags"])] if recipe.get("tags") else [])]
             _go_proxy.check(go, module, env, [*chosen, *packages.values()])
             # The commit is not in the key, so it must not be in the program either.
-            command = [go, "build", "-trimpath", "-buildvcs=false", *chosen]
+            # What "-s -w" has the linker leave out needs not be compiled, either: a tenth of the time.
+            command = [go, "build", "-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false", *chosen]
             command += ["-ldflags", " ".join(["-s -w", *str(recipe.get("ldflags", "")).split()])]
             output = str(work.folder / next(iter(packages))) if len(packages) == 1 else f"{work.folder}/"
             work.call([*command, "-o", output, *packages.values()], cwd=module, env=env)

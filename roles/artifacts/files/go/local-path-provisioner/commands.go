@@ -1,8 +1,0 @@
-//go:build tools
-
-// Package provisioner pins the commands that the role builds.
-package provisioner
-
-import (
-	_ "github.com/rancher/local-path-provisioner"
-)
