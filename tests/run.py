@@ -35,6 +35,9 @@ PRINTING = threading.Lock()
 # For kubectl, and no part of the collection: it has several documents, and ansible-test lets a file have one.
 NO_PART = (Path("app.template.yaml"),)
 
+# Shell scripts and Go programs are the same on each line, and these take their time.
+NO_ANSIBLE = ("tests/unit/roles/test_custody_pod.py", "tests/unit/plugins/module_utils/test_artifacts_image.py")
+
 # ansible-test bootstraps pip from this address; where it cannot be reached, the stand-in takes the download's place.
 GET_PIP = "https://ci-files.testing.ansible.com/ansible-test/get-pip-{version}.py"
 PIP_STAND_IN = """\
@@ -195,8 +198,7 @@ def cheap_stages(line: Line, first: bool) -> list[Stage]:
         once.append(command("lint", "gofmt", "sh", "-c", '! gofmt -d "$@" | grep .', "gofmt", *go))
     return [
         *(once if first else []),
-        # Shell scripts are the same on each line, and these take their time.
-        pytest("unit", "pytest", "tests/unit", *([] if first else ["--ignore=tests/unit/roles/test_custody_pod.py"])),
+        pytest("unit", "pytest", "tests/unit", *([] if first else [f"--ignore={name}" for name in NO_ANSIBLE])),
         # As ansible-test isolates them, which takes long: those of the modules, which run on other machines.
         *([] if first else [ansible_test("unit", "units", "tests/unit/plugins/modules/")]),
         # What pylint looks at is the same on each line.

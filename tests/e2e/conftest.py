@@ -29,21 +29,26 @@ APART = {
     "test_3_binary": "binary",
     "test_3_keys": "binary",
     "test_3_mac": "mac",
-    "test_5_apps": "apps",
-    "test_5_apps_fail": "apps",
-    "test_5_apps_options": "apps",
+    "test_5_apps": "networks",
+    "test_5_apps_fail": "networks",
+    "test_5_apps_options": "networks",
+    "test_5_dashboard": "networks",
+    "test_5_kinds": "networks",
+    "test_5_mac": "networks",
     "test_5_minikube": "minikube",
     "test_5_mirror": "mirror",
-    "test_5_sdkchain": "apps",
-    "test_5_template": "apps",
-    "test_5_transact": "apps",
+    "test_5_render": "networks",
+    "test_5_sdkchain": "networks",
+    "test_5_stop": "networks",
+    "test_5_template": "networks",
+    "test_5_transact": "networks",
     # Both make and remove machines, and the second one looks at all that this host has.
     "test_7_kills": "kills",
     "test_8_machines": "machines",
     "test_machines": "kills",
 }
 """Files by what they share; one worker runs those in the order of their names. All others share the user."""
-OWN = {"apps": ("e2eapps", "10.89.74.0/24"), "machines": ("e2eha", "10.89.75.0/24")}
+OWN = {"networks": ("e2enets", "10.89.74.0/24"), "machines": ("e2eha", "10.89.75.0/24")}
 """Cluster and subnet of a group."""
 
 

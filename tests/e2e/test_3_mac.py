@@ -141,7 +141,9 @@ def four_runs(mac: Mac, book: Path, options: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mac", "named", "caches"), [("arm64", "", "Library/Caches"), ("x86_64", "named", "named")], indirect=["mac"]
+    ("mac", "named", "caches"),
+    [("arm64", "", "Library/Caches"), pytest.param("x86_64", "named", "named", marks=pytest.mark.long)],
+    indirect=["mac"],
 )
 def test_kubectl_of_the_mirror(mac: Mac, mirror: str, named: str, caches: str) -> None:
     """A folder for caches that the user has named goes before the Mac's own."""
@@ -156,6 +158,7 @@ def test_kubectl_of_the_mirror(mac: Mac, mirror: str, named: str, caches: str) -
     assert not file.exists()
 
 
+@pytest.mark.long
 def test_one_that_is_not_ours_any_more_stays(mac: Mac, mirror: str) -> None:
     mac.play(mac.home / "present.yml", mirror)
     file = mac.home / ".local" / "bin" / "kubectl"
@@ -165,7 +168,10 @@ def test_one_that_is_not_ours_any_more_stays(mac: Mac, mirror: str) -> None:
     assert file.read_text(encoding="utf-8") == "mine"
 
 
-@pytest.mark.parametrize("version", ["1.36.0", "1.35.9", "1.99.0"])
+@pytest.mark.parametrize(
+    "version",
+    [pytest.param("1.36.0", marks=pytest.mark.long), pytest.param("1.35.9", marks=pytest.mark.long), "1.99.0"],
+)
 def test_one_that_is_new_enough_is_used(mac: Mac, mirror: str, version: str) -> None:
     mac.stand_in("kubectl", kubectl(version))
     mac.play(mac.home / "present.yml", mirror)
@@ -200,6 +206,7 @@ def test_homebrew_by_choice(mac: Mac, mirror: str, brew: Path) -> None:
     assert not (mac.home / ".local").exists()
 
 
+@pytest.mark.long
 def test_homebrew_that_is_the_users_stays(mac: Mac, mirror: str, brew: Path) -> None:
     mac.stand_in("kubectl", kubectl("1.20.0"))
     mac.play(mac.home / "present.yml", f"{mirror} -e kubectl_homebrew=true")
@@ -220,7 +227,12 @@ def test_homebrew_does_not_run_as_root(mac: Mac, mirror: str, brew: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("program", "driver"), [("docker", "docker"), ("vfkit", "vfkit"), ("qemu-system-aarch64", "qemu")]
+    ("program", "driver"),
+    [
+        pytest.param("docker", "docker", marks=pytest.mark.long),
+        ("vfkit", "vfkit"),
+        pytest.param("qemu-system-aarch64", "qemu", marks=pytest.mark.long),
+    ],
 )
 def test_minikube_at_hand_with_the_driver_that_works(mac: Mac, program: str, driver: str) -> None:
     mac.stand_in("minikube", minikube(mac, driver))
@@ -239,6 +251,7 @@ def test_minikube_without_a_driver(mac: Mac) -> None:
     assert not (mac.home / "started").exists()
 
 
+@pytest.mark.long
 def test_minikube_of_homebrew(mac: Mac, brew: Path) -> None:
     mac.stand_in("docker", "exit 0")
     mac.stand_in("minikube", minikube(mac, "docker").replace("v1.38.1", "v1.30.0"))

@@ -54,6 +54,7 @@ def test_collection_finds_the_same(user: User, flat: Path) -> None:
     assert "tm-3" in user.run(status, elsewhere, ANSIBLE_COLLECTIONS_PATH=str(installed)).output
 
 
+@pytest.mark.long
 def test_make_finds_the_same(user: User, clone: Path) -> None:
     before = user.pods(), user.objects()
     run = user.run("make create", clone)

@@ -229,6 +229,7 @@ def test_deleted_pod_comes_back_as_the_same_node(user: User, clone: Path) -> Non
     assert user.run("make status", clone).code == 0
 
 
+@pytest.mark.long
 def test_stopped_machine_is_started_with_its_data(user: User, clone: Path) -> None:
     height, value = user.agree(), user.read("tm-1", "motto")
     user.run(f"podman stop -t 5 {CLUSTER}-1", user.home)

@@ -25,6 +25,9 @@ from explained import inside
 from search import Search
 from surroundings import KINDS, Run, User
 
+# What is printed and what lies in the API is searched in short runs, too, where networks are looked at.
+pytestmark = pytest.mark.long
+
 NETWORK = "secretive"
 PLACES = ("ansible", "facts", "remote", "local", "temporary", "reports", "machine")
 

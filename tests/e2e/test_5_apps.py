@@ -73,6 +73,7 @@ def test_unix_application_that_ends(user: User, counter: Path) -> None:
     survives(user, counter)
 
 
+@pytest.mark.long
 def test_another_program_goes_from_node_to_node(user: User, counter: Path) -> None:
     program = counter / "counter.py"
     text = program.read_text(encoding="utf-8")

@@ -40,6 +40,7 @@ def test_image_that_is_missing(case: Case) -> None:
     )
 
 
+@pytest.mark.long
 def test_command_that_is_not_in_the_image(case: Case, image: str) -> None:
     wanted = {**ONE, "cometbft_app_image": image, "cometbft_app_command": ["/nothing"]}
     run = case.create(**wanted, cometbft_timeout=SHORT)

@@ -20,6 +20,7 @@ def genesis(user: User, namespace: str = NETWORK) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 def test_reset_needs_confirmation(user: User, clone: Path) -> None:
     before = user.objects()
     run = user.run("make reset", clone, code=1)
@@ -27,6 +28,7 @@ def test_reset_needs_confirmation(user: User, clone: Path) -> None:
     assert user.objects() == before
 
 
+@pytest.mark.long
 def test_reset_starts_a_new_chain(user: User, clone: Path) -> None:
     """Also out of a broken one; with all details and differences printed, no secret among them."""
     before, keys = genesis(user), user.get("secret tm-keys")["data"]

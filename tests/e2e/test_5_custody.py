@@ -105,6 +105,7 @@ def test_no_private_key_is_in_the_cluster_s_api(user: User) -> None:
     assert search.data(everything.encode(), "the API") + search.data(logs.encode(), "logs") == []
 
 
+@pytest.mark.long
 def test_a_second_create_changes_nothing(user: User, clone: Path) -> None:
     before = user.pods(NETWORK), user.objects(NETWORK)
     assert make(user, clone, "create").changed == 0

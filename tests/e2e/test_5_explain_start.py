@@ -121,6 +121,7 @@ def test_volume_that_stays_pending(case: Case) -> None:
     )
 
 
+@pytest.mark.long
 def test_container_that_crashes_at_once(case: Case) -> None:
     """CometBFT itself refuses what it is told; its last words are in the story, and in the archive of diagnose."""
     run = case.create(**ONE, cometbft_config={"db_backend": "nodb"}, cometbft_timeout=SHORT)

@@ -39,6 +39,7 @@ def goes(user: User, clone: Path, network: str, file: str) -> None:
     assert f"namespace/{network}\n" not in user.kubectl("get namespaces -o name").output
 
 
+@pytest.mark.long
 def test_every_kind_of_key_with_its_own_power_and_a_large_genesis(user: User, clone: Path) -> None:
     """Each validator has a key of another type, one of them is brought; together they start from 3 MiB of genesis."""
     brought = user.home / "brought"

@@ -7,14 +7,14 @@ import shutil
 from pathlib import Path
 
 from mac import Mac
-from surroundings import CLUSTER, User
+from surroundings import User
 
 NAMESPACE = "mac"
 OPTIONS = f"-e cometbft_network={NAMESPACE} -e cometbft_nodes=2 -e cometbft_ephemeral=true"
 
 
 def test_network_from_a_mac(user: User, cluster: None, tmp_path: Path) -> None:
-    mac = Mac(tmp_path, "mac", context=CLUSTER)
+    mac = Mac(tmp_path, "mac", context=user.cluster)
     mac.kubeconfig.write_bytes(user.kubeconfig.read_bytes())
     (mac.bin / "kubectl").symlink_to(str(shutil.which("kubectl")))
     mac.play("playbooks/create.yml", OPTIONS)

@@ -215,6 +215,7 @@ def test_on_a_terminal_it_is_drawn_in_place_until_ctrl_c(user: User, clone: Path
 # --- the end ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_destroy_takes_a_sender_along(user: User, clone: Path, file: str) -> None:
     process = start(user, clone, file)
     kill(user)

@@ -387,6 +387,7 @@ def nothing_of_the_network(victim: Victim) -> None:
     assert not podman("exec", machine, "sh", "-c", f"mount | grep {NETWORK}_tm || true")
 
 
+@pytest.mark.long
 def test_two_creates_at_once(cluster: Victim) -> None:
     """Both end well: one set of keys, one genesis, nothing twice."""
     both(cluster, NETWORK_BOOK)
