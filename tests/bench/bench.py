@@ -164,14 +164,15 @@ def survival(user: User, clone: Path, count: int) -> None:
     show(f"every one of {count} nodes replaced, one by one", user.run(create, clone).seconds)
     show("  the longest time between two blocks meanwhile", user.longest_gap(height))
 
+    nodes = user.nodes()
+
     def above(height: int) -> float:
-        nodes = user.nodes()
         return user.wait("all go on", lambda: all(user.height(node) > height for node in nodes), 300)
 
-    height = max(user.height(node) for node in user.nodes())
+    height = max(user.height(node) for node in nodes)
     user.lose_pods("tm-1")
     show(f"one pod of {count} killed → all above the old height", above(height))
-    height = max(user.height(node) for node in user.nodes())
+    height = max(user.height(node) for node in nodes)
     user.run(f"podman kill {user.cluster}-1", user.home)
     show(f"power cut, {count} nodes → create has ended", user.run(create, clone).seconds)
     above(height)

@@ -94,9 +94,10 @@ def test_commands_of_its_readme(user: User, clone: Path, folder: Path) -> None:
 
 
 def test_a_node_that_is_lost_comes_back(user: User, folder: Path) -> None:
-    height = max(user.height(node, CHAIN) for node in user.nodes(CHAIN))
+    nodes = user.nodes(CHAIN)
+    height = max(user.height(node, CHAIN) for node in nodes)
     user.lose_pods("tm-2", namespace=CHAIN)
-    user.wait("all go on", lambda: all(user.height(node, CHAIN) > height for node in user.nodes(CHAIN)))
+    user.wait("all go on", lambda: all(user.height(node, CHAIN) > height for node in nodes))
     user.agree(CHAIN)
     user.nobody_signed_twice(CHAIN)
 
