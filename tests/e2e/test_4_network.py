@@ -14,8 +14,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import original
 import pytest
-import tree
 from surroundings import CLUSTER, NETWORK, User
 
 
@@ -113,28 +113,13 @@ def test_forward_opens_rpc_until_interrupted(user: User, clone: Path) -> None:
 # --- the original's commands -----------------------------------------------------------------------------------------
 
 
-def original() -> list[str]:
-    """The table of the guide: each command of 2017 → today's; only what reads. test_5_template has its own app.yaml."""
-    text = (tree.ROOT / "docs" / "docsite" / "rst" / "guide_original.rst").read_text(encoding="utf-8")
-    rows = re.findall(r"^  \* - ``(.+?)``\n    - (.+)$", text, re.MULTILINE)
-    now = [then if today.startswith("the same") else today.split("``")[1] for then, today in rows]
-    return [command for command in now if command.startswith("kubectl") and not command.endswith(" app.yaml")]
-
-
-@pytest.mark.parametrize("command", original())
+@pytest.mark.parametrize("command", original.reading())
 def test_command_of_the_original(user: User, command: str) -> None:
-    """As the guide says: the context gets the namespace once, and each command names the context."""
-    user.run(f"kubectl config set-context {CLUSTER} --namespace {NETWORK}", user.home)
-    endless = " -w " in command or " -f " in command
-    words = command.replace("kubectl", f"kubectl --context {CLUSTER}", 1)
-    run = user.run(f"timeout --preserve-status -s INT 5 {words}" if endless else words, user.home, code=None)
-    assert run.code in ((0, 1, 130) if endless else (0,)), str(run)
-    assert "tm" in run.output
-    assert not re.search(r"^(Error\b|error:)", run.output, re.MULTILINE)
+    original.run(user, command)
 
 
 def test_the_original_commands_are_all_there() -> None:
-    assert len(original()) >= 5
+    assert len(original.reading()) >= 5
 
 
 # --- safety ----------------------------------------------------------------------------------------------------------
