@@ -23,11 +23,12 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "bench"), str(TESTS / "e2e"), str(TESTS.parent / ".dev")]
 
 import apps  # noqa: E402
+import join  # noqa: E402
 import tree  # noqa: E402
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._minikube_podman import surroundings  # noqa: E402
 from surroundings import KINDS, NETWORK, User, remove  # noqa: E402
 
-PARTS = ("keys", "render", "sources", "network", "survival", "apps", "minikube")
+PARTS = ("keys", "render", "sources", "network", "custody", "survival", "join", "apps", "minikube")
 SIZES = (4, 16)
 ROLLS = (4, 7)
 KEYS = (4, 100, 1000)
@@ -151,6 +152,28 @@ def network(user: User, clone: Path, count: int) -> None:
     show(f"  of the floor: kubectl apply, {count} nodes", applied)
     show(f"second create, {count} nodes", again)
     show(f"destroy, {count} nodes", destroyed)
+
+
+def custody(user: User, clone: Path) -> None:
+    """Keys that pods make, beside those that are there before any pod is."""
+    destroy = "make destroy CONFIRM=yes"
+
+    def create(count: int, custody: str) -> str:
+        return f"make create ARGS='-e cometbft_nodes={count} -e cometbft_custody={custody}'"
+
+    # The images of both are in the cluster, and were run, before anything is measured.
+    user.run(create(1, "pod"), clone)
+    user.run(destroy, clone)
+    for count in SIZES:
+        floor, floor_ended = created(user, clone, create(count, "secret"), count)
+        user.run(destroy, clone)
+        ours, ours_ended = created(user, clone, create(count, "pod"), count)
+        again = user.run(create(count, "pod"), clone).seconds
+        user.run(destroy, clone)
+
+        show(f"custody pod beside secret: height 1 on all of {count}", ours, floor)
+        show(f"  create has ended, {count} nodes", ours_ended, floor_ended)
+        show(f"  second create with custody pod, {count} nodes", again)
 
 
 def survival(user: User, clone: Path, count: int) -> None:
@@ -327,15 +350,18 @@ def main() -> None:
             render(user, clone)
         if "sources" in parts:
             sources(user, clone)
-        if {"network", "survival", "apps"} & set(parts):
+        if {"network", "custody", "survival", "join", "apps"} & set(parts):
             cluster = user.run(".venv/bin/ansible-playbook playbooks/cluster.yml", clone).seconds
             show("nothing → cluster (artifacts cached, or built in this run)", cluster)
             for count in SIZES if "network" in parts else ():
                 network(user, clone, count)
+            if "custody" in parts:
+                custody(user, clone)
             for count in ROLLS if "survival" in parts else ():
                 survival(user, clone, count)
-            for line in apps.figures(user, clone) if "apps" in parts else ():
-                print(line, flush=True)
+            for name, module in (("join", join), ("apps", apps)):
+                for line in module.figures(user, clone) if name in parts else ():
+                    print(line, flush=True)
             show("destroy-cluster", user.run("make destroy-cluster CONFIRM=yes", clone).seconds)
         if "minikube" in parts:
             minikube(user, clone)
