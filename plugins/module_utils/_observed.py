@@ -156,20 +156,31 @@ def parts(data: Mapping[str, str]) -> dict[str, str]:
 
 
 def read_by_nodes(config_maps: Iterable[Json], genesis: Json | None, names: Iterable[str]) -> dict[str, str]:
-    """What nodes find in tm-nodes. Without a row in it pods that make their own keys make a mesh by themselves.
+    """What nodes find in tm-nodes, and what those of pods that make their own keys lay out that have no row in it.
 
-    ``genesis`` is what genesis_of gives.
+    Without any row they make a mesh. One that joins others that have rows dials those. ``genesis`` is what genesis_of
+    gives.
     """
     config_maps = list(config_maps)
     data = data_of(config_maps, NODES)
-    if data.get("nodes", "").strip() or genesis is None or custody_of(config_maps, ()) != "pod":
+    if genesis is None or custody_of(config_maps, ()) != "pod":
         return data
     validators = [item["name"] for item in genesis["validators"]]
-    places = lay_out(list(dict.fromkeys([*validators, *names])), validators, {"kind": "mesh"}).places
-    rows = ""
-    for name, place in places.items():
+    rows = data.get("nodes", "")
+    if rows.strip():
+        table = [line.split() for line in rows.splitlines() if line.strip()]
+        there = dict.fromkeys(row[0] for row in table)
+        private = {name for row in table for name in ",".join(row[6:7]).split(",")}
+        told = [name for name in there if name not in private]
+        peers = {name: told for name in names if name not in there and name not in validators}
+        rows += "" if rows.endswith("\n") else "\n"
+    else:
+        places = lay_out(list(dict.fromkeys([*validators, *names])), validators, {"kind": "mesh"}).places
+        peers = {name: place.persistent_peers for name, place in places.items()}
+        rows = ""
+    for name, others in peers.items():
         mode = "validator" if name in validators else "full"
-        rows += f"{name} {name} - {mode} {','.join(place.persistent_peers) or '-'} - -\n"
+        rows += f"{name} {name} - {mode} {','.join(others) or '-'} - -\n"
     return {**data, "nodes": rows}
 
 

@@ -67,7 +67,21 @@ if ! grep -q . "$rows"; then
   rows=$scratch/mesh
 fi
 own=$(awk -v name="$node" '$1 == name' "$rows")
-[ -n "$own" ] || fail "$node has no row in the ConfigMap tm-nodes; run create again"
+external=$node
+if [ -z "$own" ]; then
+  ! grep -qx "$node" "$scratch/validators" || fail "$node has no row in the ConfigMap tm-nodes; run create again"
+  # A node that kubectl scale has added dials all that have a row, but for those whom others keep to themselves, until
+  # create brings its own. Nobody takes a peer whose name leads nowhere: without a Service it has that of its group.
+  awk -v node="$node" '
+    NF { print; name[++rows] = $1; count = split($7, kept, ","); for (i = 1; i <= count; i++) private[kept[i]] }
+    END {
+      for (i = 1; i <= rows; i++) if (!(name[i] in private)) peers = peers (peers == "" ? "" : ",") name[i]
+      print node, node, "-", "full", (peers == "" ? "-" : peers), "-", "-"
+    }' "$rows" > "$scratch/rows"
+  rows=$scratch/rows
+  getent hosts "$node.$namespace.svc" > /dev/null || external=$node.${node%-*}
+  say "$node has no row in the ConfigMap tm-nodes yet: it joins without a vote, and create brings its row"
+fi
 validators=$(cat "$scratch/validators")
 others=$(awk -v node="$node" '$1 != node && !seen[$1]++ { print $1 }' "$scratch/validators" "$rows")
 
@@ -279,4 +293,4 @@ done
 ln -s "$genesis" "$scratch/genesis/genesis.json"
 ln -s "$from/settings" "$from/started" "$from/stopped" "$scratch/"
 [ ! -e "$from/nodes/$node.toml" ] || ln -s "$from/nodes/$node.toml" "$scratch/nodes/$node.toml"
-MINTNET=$scratch ASKED=$rows exec sh "$from/settings/tm-gen-validator.sh"
+MINTNET=$scratch ASKED=$rows EXTERNAL=$external exec sh "$from/settings/tm-gen-validator.sh"

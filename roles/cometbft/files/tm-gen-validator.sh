@@ -34,6 +34,8 @@ fi
 rows=$from/nodes/nodes
 # The rows as the cluster has them, where those above were filled in (tm-collect.sh).
 asked=${ASKED:-$rows}
+# The name by which others find it.
+external=${EXTERNAL:-$node}
 # Its row: name, moniker, node id, mode, then names with commas between them, or -: peers, seeds, private peers.
 own=$(awk -v name="$node" '$1 == name' "$rows")
 [ -n "$own" ] || fail "$node has no row in the ConfigMap tm-nodes; run create again"
@@ -117,7 +119,7 @@ fi
 
 # CometBFT looks a peer's name up once, at its start, and drops the peer for good when that fails.
 until=$(($(date +%s) + wait))
-for name in $node $(echo "$peers,$seeds" | tr ',' ' '); do
+for name in $external $(echo "$peers,$seeds" | tr ',' ' '); do
   [ "$name" != - ] || continue
   until getent hosts "$name" > /dev/null; do
     [ "$(date +%s)" -lt "$until" ] || fail "the name $name cannot be resolved after $wait s: is its Service there, does DNS work?"
@@ -143,7 +145,7 @@ if [ -s "$part" ]; then
   config=$home/config/config.own
 fi
 sed -e "s|^moniker = \"\"|moniker = \"$moniker\"|" \
-  -e "s|^external_address = \"\"|external_address = \"$node:26656\"|" \
+  -e "s|^external_address = \"\"|external_address = \"$external:26656\"|" \
   -e "s|^persistent_peers = \"\"|persistent_peers = \"$peer_list\"|" \
   -e "s|^seeds = \"\"|seeds = \"$seed_list\"|" \
   -e "s|^private_peer_ids = \"\"|private_peer_ids = \"$(ids "$private_list")\"|" \

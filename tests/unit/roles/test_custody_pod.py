@@ -708,6 +708,50 @@ def test_a_node_that_joins_later(tmp_path: Path, nets: list[Net]) -> None:
     assert [peer.partition("@")[2] for peer in net.pods["tm-3"].peers()] == ["tm-1:26656", "tm-2:26656"]
 
 
+def seen(net: Net) -> list[Json]:
+    """The two ConfigMaps by which the status tells what nodes read."""
+    places = {"tm-config": net.mounts / "genesis", "tm-nodes": net.mounts / "nodes"}
+    return [
+        {"metadata": {"name": name}, "data": {path.name: path.read_text() for path in place.iterdir()}}
+        for name, place in places.items()
+    ]
+
+
+def test_who_was_added_by_kubectl_scale_joins_without_a_row(tmp_path: Path, nets: list[Net]) -> None:
+    """The first one reads what create writes for it later, so that it is not started anew."""
+    nets.append(net := Net(tmp_path, 3, 1))
+    table = net.mounts / "nodes" / "nodes"
+    first, later, _last = table.read_text().splitlines(keepends=True)
+    table.write_text(first)
+    # Of one there is no Service.
+    getent = net.pods["tm-2"].folder / "bin" / "getent"
+    getent.write_text('#!/bin/sh\ncase $2 in "$NODE" | *.svc) exit 2 ;; esac\n')
+    assert net.start("tm-0") == {"tm-0": 0}
+    assert net.start("tm-1", "tm-2") == {"tm-1": 0, "tm-2": 0}
+    assert net.agree() == net.expected()
+    config_maps = seen(net)
+    read = _observed.read_by_nodes(config_maps, _observed.genesis_of(config_maps), net.pods)
+    assert read["nodes"] == f"{first}{later}{later.replace('tm-1', 'tm-2')}"
+    for name, address in {"tm-1": "tm-1", "tm-2": "tm-2.tm"}.items():
+        pod = net.pods[name]
+        assert pod.peers() == [f"{net.pods['tm-0'].node_id}@tm-0:26656"]
+        assert f'external_address = "{address}:26656"' in pod.config
+        assert (pod.folder / "message").read_text() == f"{_observed.parts(read)[name]}\n"
+        assert f"{name} has no row in the ConfigMap tm-nodes yet: it joins without a vote" in pod.said
+
+
+def test_who_has_no_row_does_not_dial_whom_a_sentry_keeps_to_itself(tmp_path: Path, nets: list[Net]) -> None:
+    nets.append(net := Net(tmp_path, 3, 1))
+    rows = "\ntm-0 tm-0 - validator tm-1 - -\ntm-1 tm-1 - full tm-0 - tm-0"
+    (net.mounts / "nodes" / "nodes").write_text(rows)
+    assert net.start() == OK
+    assert [peer.partition("@")[2] for peer in net.pods["tm-2"].peers()] == ["tm-1:26656"]
+    config_maps = seen(net)
+    read = _observed.read_by_nodes(config_maps, _observed.genesis_of(config_maps), net.pods)
+    assert read["nodes"] == f"{rows}\ntm-2 tm-2 - full tm-1 - -\n"
+    assert (net.pods["tm-2"].folder / "message").read_text() == f"{_observed.parts(read)['tm-2']}\n"
+
+
 def test_a_full_node_that_lost_its_volume_heals(tmp_path: Path, nets: list[Net]) -> None:
     nets.append(net := Net(tmp_path, 3, 2))
     assert net.start() == OK
@@ -826,7 +870,7 @@ def test_validators_that_cannot_be_read_are_refused(tmp_path: Path, nets: list[N
     )
 
 
-def test_a_node_without_a_row_is_told(net: Net) -> None:
+def test_a_validator_without_a_row_is_told(net: Net) -> None:
     (net.mounts / "nodes" / "nodes").write_text("tm-0 tm-0 - validator - - -\n")
     assert net.start("tm-1") == {"tm-1": 1}
     assert "tm-1 has no row in the ConfigMap tm-nodes" in net.pods["tm-1"].said
