@@ -20,7 +20,7 @@ pytestmark = pytest.mark.long
 START = """
 sleep 15
 umask 007
-[ "$TOKEN" = "not for everybody" ] && [ "$COLOUR" = blue ] && [ "$(cat /etc/motd.d/hello)" = hello ] || exit 9
+[ "${TOKEN#not for }" = everybody ] && [ "$COLOUR" = blue ] && [ "$(cat /etc/motd.d/hello)" = hello ] || exit 9
 touch /var/tmp/root /cache/volume /tmp/always || exit 8
 /venv/bin/python -m http.server 8080 --directory /etc/motd.d &
 exec /venv/bin/python /srv/counter.py

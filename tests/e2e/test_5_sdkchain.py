@@ -131,7 +131,7 @@ def test_a_genesis_that_exists(user: User, folder: Path) -> None:
     reset = f"make reset CONFIRM=yes ARGS='{given} -e cometbft_genesis_sha256=%s'"
     before = user.pods(CHAIN)
     refused = user.run(reset % ("0" * 64), folder, code=1)
-    assert f"which is {sha256}" in " ".join(refused.output.split())
+    assert f"its SHA-256 is {sha256}" in " ".join(refused.output.split())
     assert user.pods(CHAIN) == before
     user.run(reset % sha256, folder)
     user.agree(CHAIN)
