@@ -263,7 +263,8 @@ class Catalogue:
             key=content_key(["go", {**recipe, "module": module.name}, dict(packages), content, env]),
             files=tuple(packages),
             run=run,
-            needs=(self._build(TOOLCHAIN).name,),
+            # A build with the same libraries would compile them at the same time.
+            needs=tuple(self._build(other).name for other in (TOOLCHAIN, recipe.get("after")) if other),
             tools=("go", "gcc") if cgo else ("go",),
             megabytes=row["megabytes"],
             # A module of the user's own has a whole path.

