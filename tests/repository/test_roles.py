@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,19 @@ def test_role_introduces_itself(role: str) -> None:
 def test_readme_names_every_role() -> None:
     text = Path(tree.ROOT / "README.md").read_text(encoding="utf-8")
     assert not [role for role in ROLES if f"`{role}`" not in text and f"mintnet.kubernetes.{role}`" not in text]
+
+
+def test_what_is_true_or_false_may_be_a_text() -> None:
+    """As -e NAME=false and INI inventories have it: in a condition, any text would count as true, or be refused."""
+    names = [name for role in ROLES for name, option in options(role).items() if option["type"] == "bool"]
+    assert names
+    asked = re.compile(rf"(?:\b(?:if|not|and|or)|when:|^ +-) ({'|'.join(names)})(?! \||\w|:| is )")
+    found = [
+        f"{path.relative_to(tree.ROOT)}: {line.strip()}"
+        for folder in ("playbooks", "roles")
+        for path in sorted((tree.ROOT / folder).rglob("*"))
+        if path.suffix in (".yml", ".j2") and "meta" not in path.parts
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if asked.search(line)
+    ]
+    assert not found
