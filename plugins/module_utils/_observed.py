@@ -107,6 +107,8 @@ class Row:
     peers: tuple[str, ...]
     #: Whom it asks for peers, where it finds them by exchange.
     seeds: tuple[str, ...]
+    #: Whom it does not tell others of.
+    private: tuple[str, ...]
 
 
 def parse_time(text: str) -> datetime:
@@ -137,8 +139,9 @@ def parse_rows(text: str) -> dict[str, Row]:
                 f"reading the rows of the nodes in ConfigMap {NODES}: {line!r} is no row; delete the ConfigMap and run "
                 "create again"
             )
-        name, moniker, node_id, mode, peers, seeds = [*fields, "-"][:6]  # then whom it does not tell others of
-        rows[name] = Row(name, moniker, None if node_id == "-" else node_id, mode, _names(peers), _names(seeds))
+        name, moniker, node_id, mode, *others = fields
+        peers, seeds, private = map(_names, [*others, "-", "-"][:3])
+        rows[name] = Row(name, moniker, None if node_id == "-" else node_id, mode, peers, seeds, private)
     return rows
 
 
@@ -167,10 +170,8 @@ def read_by_nodes(config_maps: Iterable[Json], genesis: Json | None, names: Iter
         return data
     validators = [item["name"] for item in genesis["validators"]]
     rows = data.get("nodes", "")
-    if rows.strip():
-        table = [line.split() for line in rows.splitlines() if line.strip()]
-        there = dict.fromkeys(row[0] for row in table)
-        private = {name for row in table for name in ",".join(row[6:7]).split(",")}
+    if there := parse_rows(rows):
+        private = {name for row in there.values() for name in row.private}
         told = [name for name in there if name not in private]
         peers = {name: told for name in names if name not in there and name not in validators}
         rows += "" if rows.endswith("\n") else "\n"

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._artifacts import COMPILING
 
 
 @pytest.mark.skipif(not shutil.which("go"), reason="the image tool is tested by Go, which is not here")
@@ -19,7 +20,7 @@ def test_the_image_tool() -> None:
     They are compiled as the role compiles, so that what they are made of serves its builds, too.
     """
     module = Path(__file__).resolve().parents[4] / "roles" / "artifacts" / "files" / "go" / "image"
-    command = ["go", "test", "-mod=readonly", "-trimpath", "-gcflags=all=-dwarf=false", "./..."]
+    command = ["go", "test", "-mod=readonly", *COMPILING, "./..."]
     environment = {**os.environ, "CGO_ENABLED": "0"}
     ran = subprocess.run(command, cwd=module, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
