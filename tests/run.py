@@ -35,8 +35,11 @@ PRINTING = threading.Lock()
 # For kubectl, and no part of the collection: it has several documents, and ansible-test lets a file have one.
 NO_PART = (Path("app.template.yaml"),)
 
-# Shell scripts and Go programs are the same on each line, and these take their time.
-NO_ANSIBLE = ("tests/unit/roles/test_custody_pod.py", "tests/unit/plugins/module_utils/test_artifacts_image.py")
+# What does not run within Ansible is the same on each line.
+NO_ANSIBLE = ("tests/unit/plugins/module_utils", "tests/unit/roles/test_custody_pod.py")
+
+# Sanity tests that find the same on each line; each makes an environment of its own first.
+NO_LINE = ("changelog", "pep8", "pylint", "shellcheck", "yamllint")
 
 # ansible-test bootstraps pip from this address; where it cannot be reached, the stand-in takes the download's place.
 GET_PIP = "https://ci-files.testing.ansible.com/ansible-test/get-pip-{version}.py"
@@ -170,7 +173,7 @@ def pip_stand_in(line: Line, cleanup: ExitStack) -> None:
         cleanup.callback(kept.unlink, missing_ok=True)
 
 
-def cheap_stages(line: Line, first: bool) -> list[Stage]:
+def cheap_stages(line: Line, first: bool, last: bool) -> list[Stage]:
     def command(group: str, name: str, *words: str) -> Stage:
         return Stage(group, name, line, words)
 
@@ -189,20 +192,22 @@ def cheap_stages(line: Line, first: bool) -> list[Stage]:
         command("lint", "shellcheck", "shellcheck", *(str(name) for name in files if is_shell(name))),
         command("lint", "changelog", "antsibull-changelog", "lint"),
         pytest("lint", "repository", "tests/repository"),
-        command("lint", "ansible-lint", "ansible-lint", "--nocolor"),
         command("lint", "types", "mypy"),
         command("lint", "documentation", "antsibull-docs", "lint-collection-docs", "--plugin-docs", "."),
     ]
     if shutil.which("gofmt"):
         go = [str(name) for name in files if name.suffix == ".go"]
         once.append(command("lint", "gofmt", "sh", "-c", '! gofmt -d "$@" | grep .', "gofmt", *go))
+    # Long, so the other line has it.
+    rules = command("lint", "ansible-lint", "ansible-lint", "--nocolor")
+    alike = () if last else NO_LINE
     return [
         *(once if first else []),
+        *([rules] if last else []),
         pytest("unit", "pytest", "tests/unit", *([] if first else [f"--ignore={name}" for name in NO_ANSIBLE])),
         # As ansible-test isolates them, which takes long: those of the modules, which run on other machines.
         *([] if first else [ansible_test("unit", "units", "tests/unit/plugins/modules/")]),
-        # What pylint looks at is the same on each line.
-        ansible_test("sanity", "sanity", "--junit", *(["--skip-test", "pylint"] if first else [])),
+        ansible_test("sanity", "sanity", "--junit", *(word for test in alike for word in ("--skip-test", test))),
         ansible_test("integration", "integration", "--allow-unsupported"),
     ]
 
@@ -214,7 +219,7 @@ def cluster_stages(line: Line) -> list[Stage]:
         return Stage(group, "pytest", line, words, junit=junit, live=True)
 
     # What needs no cluster, or has one of its own, runs beside the rest: most of the time is spent on waiting.
-    ends = ("--numprocesses=2", "tests/e2e")
+    ends = ("--numprocesses=2", "--no-loadscope-reorder", "tests/e2e")
     bench = Stage("bench", "create", line, ("python", "tests/bench/bench.py"), live=True)
     short = pytest("e2e", "-m", "not long", *ends)
     return [pytest("molecule", "tests/molecule"), short, pytest("long", *ends), bench]
@@ -319,7 +324,8 @@ def main() -> int:
 
         def cheap(line: Line) -> list[Result]:
             prepare(line)
-            stages = [stage for stage in cheap_stages(line, line is lines[0]) if stage.group in groups]
+            ends = {"first": line is lines[0], "last": line is lines[-1]}
+            stages = [stage for stage in cheap_stages(line, **ends) if stage.group in groups]
             if any(stage.group == "sanity" for stage in stages):
                 pip_stand_in(line, cleanup)
             return [run(stage, scratch) for stage in stages]

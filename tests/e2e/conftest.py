@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import functools
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,7 +34,11 @@ APART = {
     "test_5_apps_fail": "networks",
     "test_5_apps_options": "networks",
     "test_5_dashboard": "networks",
+    "test_5_explain_means": "networks",
+    "test_5_explain_running": "networks",
+    "test_5_explain_start": "networks",
     "test_5_kinds": "networks",
+    "test_5_life": "networks",
     "test_5_mac": "networks",
     "test_5_minikube": "minikube",
     "test_5_mirror": "mirror",
@@ -97,17 +102,35 @@ def user(users: Callable[[str, str], User], request: pytest.FixtureRequest) -> U
 
 @pytest.fixture(scope="module")
 def clone(user: User) -> Path:
-    """What a newcomer has after `git clone`: no virtual environment, nothing built."""
+    """What a newcomer has after `git clone`: no virtual environment, nothing built.
+
+    Making one takes a minute of processor time: all others than the first user are given this run's.
+    """
     path = user.home / "clone"
-    return path if path.exists() else tree.copy(path)
+    if not path.exists():
+        tree.copy(path)
+        if user.cluster != CLUSTER:
+            lend(path / ".venv")
+    return path
+
+
+def lend(venv: Path) -> None:
+    """As scripts/venv leaves one that is complete."""
+    venv.mkdir()
+    for part in Path(sys.prefix).iterdir():
+        if part.name != ".complete":
+            (venv / part.name).symlink_to(part)
+    wanted = (venv.parent / "requirements.txt").read_text(encoding="utf-8")
+    (venv / ".complete").write_text(f"{venv}\n{wanted}", encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def cluster(user: User, clone: Path) -> None:
-    """There from the tests before, or made now where a file runs alone."""
+    """There from the tests before, or made now where a file runs alone; the first user's with a network."""
     contexts = yaml.safe_load(user.kubeconfig.read_text(encoding="utf-8"))["contexts"]
     if user.cluster not in {item["name"] for item in contexts}:
-        user.run("make create", clone)
+        part = "make venv && .venv/bin/ansible-playbook playbooks/cluster.yml"
+        user.run("make create" if user.cluster == CLUSTER else part, clone)
 
 
 @pytest.fixture

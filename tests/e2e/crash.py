@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from explained import inside
 from surroundings import User
 
 #: Every process of the machine that is this application's of this node.
@@ -18,5 +17,5 @@ done
 
 def kill(user: User, node: str, program: str) -> None:
     """Of a cluster of one machine, on which one network has such a node with such a program."""
-    killed = inside(_KILL.format(node=node, program=program), machine=f"{user.cluster}-1").split()
+    killed = user.inside(_KILL.format(node=node, program=program)).split()
     assert len(killed) == 1, killed

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,10 +13,9 @@ from typing import Any
 
 import yaml
 from modules import module
-from surroundings import CLUSTER, Run, User
+from surroundings import Run, User
 
 Json = dict[str, Any]
-MACHINE = f"{CLUSTER}-1"
 
 ONE: Json = {"cometbft_nodes": 1, "cometbft_app": "kvstore", "cometbft_ephemeral": True}
 SHORT = 12
@@ -72,16 +70,6 @@ def failure(user: User, command: str, place: Path, **environment: str) -> Failur
     results = [entry["result"] for entry in user.entries() if "failed" in entry]
     assert results, f"no task has failed: {run}"
     return Failure(run, story(run.output), results[-1])
-
-
-def inside(command: str, data: bytes | None = None, machine: str = MACHINE) -> str:
-    """Runs a command in a machine."""
-    interactive = ["-i"] if data is not None else []
-    run = subprocess.run(
-        ["podman", "exec", *interactive, machine, "sh", "-c", command], input=data, capture_output=True, check=False
-    )
-    assert run.returncode == 0, f"{command}: {run.stderr.decode(errors='replace')}"
-    return run.stdout.decode()
 
 
 @dataclass

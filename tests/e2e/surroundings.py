@@ -159,6 +159,23 @@ class User:
     def note(text: str) -> None:
         note(text)
 
+    @property
+    def machine(self) -> str:
+        """The only one, or the first, of a cluster that was made."""
+        return f"{self.cluster}-1"
+
+    def inside(self, command: str, data: bytes | None = None) -> str:
+        """Runs a command in that machine."""
+        interactive = ["-i"] if data is not None else []
+        run = subprocess.run(
+            ["podman", "exec", *interactive, self.machine, "sh", "-c", command],
+            input=data,
+            capture_output=True,
+            check=False,
+        )
+        assert run.returncode == 0, f"{command}: {run.stderr.decode(errors='replace')}"
+        return run.stdout.decode()
+
     def ask(self, *arguments: str) -> str:
         """What kubectl answers, without a line in the log."""
         command = ["kubectl", "--context", self.cluster, *arguments]

@@ -95,7 +95,13 @@ BAD: list[tuple[str, dict[str, str], list[str]]] = [
 
 
 @pytest.mark.usefixtures("untouched")
-@pytest.mark.parametrize(("command", "files", "said"), BAD, ids=[str(number) for number in range(len(BAD))])
+@pytest.mark.parametrize(
+    ("command", "files", "said"),
+    [
+        pytest.param(*case, id=str(number), marks=pytest.mark.long if number % 3 else ())
+        for number, case in enumerate(BAD)
+    ],
+)
 def test_bad_input_touches_nothing(
     user: User, clone: Path, command: str, files: dict[str, str], said: list[str]
 ) -> None:

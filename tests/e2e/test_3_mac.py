@@ -198,6 +198,7 @@ def minikube(mac: Mac, driver: str) -> str:
     return STARTS.replace("DRIVER", driver).replace("STARTED", str(mac.home / "started"))
 
 
+@pytest.mark.long
 def test_homebrew_by_choice(mac: Mac, mirror: str, brew: Path) -> None:
     four_runs(mac, mac.home / "present.yml", f"{mirror} -e kubectl_homebrew=true")
     four_runs(mac, mac.home / "absent.yml", "-e kubectl_state=absent")

@@ -203,6 +203,7 @@ def test_keys_are_each_node_s_own(user: User) -> None:
 # --- what happens to nodes -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_deleted_pod_comes_back_as_the_same_node(user: User, clone: Path) -> None:
     identity = user.rpc("tm-1", "status")["node_info"]["id"]
     height = user.height("tm-1")

@@ -21,7 +21,6 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from explained import inside
 from search import Search
 from surroundings import KINDS, Run, User
 
@@ -131,9 +130,9 @@ def admin_of(kubeconfig: Path, name: str) -> dict[str, bytes]:
     return numbers_of("the administrator's key", serialization.load_pem_private_key(pem, None))
 
 
-def cluster_keys(machine: str) -> dict[str, bytes]:
+def cluster_keys(user: User) -> dict[str, bytes]:
     """The cluster's own: of its authorities, its servers, its service accounts, and of etcd."""
-    texts = inside("find /etc/kubernetes/pki -name '*.key' -exec cat {} +", machine=machine)
+    texts = user.inside("find /etc/kubernetes/pki -name '*.key' -exec cat {} +")
     found: dict[str, bytes] = {}
     for number, pem in enumerate(
         re.finditer(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", texts, re.DOTALL)
@@ -168,7 +167,7 @@ def damage(user: User, change: Callable[[str], str]) -> None:
 
 def take(left: Left) -> None:
     """What lies on the machine and in the cluster: files, journals, events, objects, logs."""
-    machine, place = f"{left.user.cluster}-1", left.home / "machine"
+    machine, place = left.user.machine, left.home / "machine"
     remote = left.home / "remote"
     left.user.run(f"podman cp {machine}:{remote} {place}/remote", left.home)
     left.user.run(f"podman exec {machine} journalctl --no-pager -o cat > {place}/journal", left.home)
@@ -194,7 +193,7 @@ def left(user: User, clone: Path) -> Iterator[Left]:
             user.run(f"kubectl config delete-{kind} {user.cluster}", user.home)
         left.make("create")
         left.secrets |= keys_of(user.get("secret tm-keys", NETWORK)["data"])
-        left.secrets |= cluster_keys(f"{user.cluster}-1")
+        left.secrets |= cluster_keys(user)
         for keys in machine_keys(user.home / "mintnet").values():
             left.secrets |= keys
         left.make("status")
@@ -268,7 +267,7 @@ def test_report_is_whole_and_for_its_owner(left: Left) -> None:
         row in told for row in texts["MANIFEST"].split("\n")
     )
     assert "not collected" not in texts["MANIFEST"]
-    machine = f"machines/{left.user.cluster}-1"
+    machine = f"machines/{left.user.machine}"
     for name in (
         *("versions.json", "plan.json", "variables.json", "inventory.json", "status.json", "events.txt"),
         *("objects/statefulsets.json", "objects/secrets.json", "cluster/nodes.json", "logs/tm-1/tm.log"),

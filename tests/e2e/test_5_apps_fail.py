@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from explained import SHORT, Case, explained, inside
+from explained import SHORT, Case, explained
 from surroundings import User
 
 FAULTY = (Path(__file__).parent / "faulty.py").read_text(encoding="utf-8")
@@ -18,7 +18,7 @@ ONE: dict[str, Any] = {"cometbft_nodes": 1, "cometbft_app": "container", "cometb
 def image(user: User, clone: Path, cluster: None) -> str:
     """The example counter's, on the machine."""
     user.run(".venv/bin/ansible-playbook playbooks/cluster.yml -e @examples/counter/network.yml", clone)
-    images = inside("ctr -n k8s.io images ls -q", machine=f"{user.cluster}-1").split()
+    images = user.inside("ctr -n k8s.io images ls -q").split()
     return next(name for name in images if "/mintnet/app:" in name)
 
 

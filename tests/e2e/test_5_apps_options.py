@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from explained import Case, inside
+from explained import Case
 from test_5_apps_fail import ONE, image
 
 __all__ = ["image"]  # the fixture
@@ -88,7 +88,7 @@ def test_image_from_an_archive(case: Case, image: str) -> None:
     given = {**ONE, "cometbft_app_image": name, "cometbft_image_archives": [str(archive)]}
     case.create(code=0, whole=True, **given)
     case.is_well()
-    assert name in inside("ctr -n k8s.io images ls -q", machine=f"{case.user.cluster}-1").split()
+    assert name in case.user.inside("ctr -n k8s.io images ls -q").split()
     assert case.create(code=0, whole=True, **given).changed == 0
 
 

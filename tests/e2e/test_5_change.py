@@ -47,7 +47,7 @@ def test_reset_starts_a_new_chain(user: User, clone: Path) -> None:
     [
         "cometbft_chain_id=another",
         pytest.param("cometbft_validators=3", marks=pytest.mark.long),
-        "cometbft_nodes=3",
+        pytest.param("cometbft_nodes=3", marks=pytest.mark.long),
         pytest.param("cometbft_initial_height=5", marks=pytest.mark.long),
         pytest.param("cometbft_volume_size=3Gi", marks=pytest.mark.long),
         pytest.param("cometbft_genesis_time=2026-01-01T00:00:00Z", marks=pytest.mark.long),

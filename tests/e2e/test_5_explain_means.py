@@ -20,16 +20,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from explained import ALLOWANCE, LONG, ONE, Case, Failure, Json, failure, inside, until
-from surroundings import CLUSTER, User
+from explained import ALLOWANCE, LONG, ONE, Case, Failure, Json, failure, until
+from surroundings import User
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
 
 def expired(user: User) -> Path:
     """A kubeconfig whose client certificate the cluster's own authority signed, for a time that is over."""
-    authority = x509.load_pem_x509_certificate(inside("cat /etc/kubernetes/pki/ca.crt").encode())
-    signer = serialization.load_pem_private_key(inside("cat /etc/kubernetes/pki/ca.key").encode(), None)
+    authority = x509.load_pem_x509_certificate(user.inside("cat /etc/kubernetes/pki/ca.crt").encode())
+    signer = serialization.load_pem_private_key(user.inside("cat /etc/kubernetes/pki/ca.key").encode(), None)
     assert isinstance(signer, ec.EllipticCurvePrivateKey)
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.datetime.now(datetime.UTC)
@@ -48,7 +48,7 @@ def expired(user: User) -> Path:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     document = yaml.safe_load(user.kubeconfig.read_text(encoding="utf-8"))
-    cluster = next(item["cluster"] for item in document["clusters"] if item["name"] == CLUSTER)
+    cluster = next(item["cluster"] for item in document["clusters"] if item["name"] == user.cluster)
     old = {
         "client-certificate-data": base64.b64encode(certificate.public_bytes(serialization.Encoding.PEM)).decode(),
         "client-key-data": base64.b64encode(private).decode(),
@@ -77,13 +77,13 @@ def test_kubeconfig_that_has_expired(user: User, clone: Path) -> None:
 
 
 @contextlib.contextmanager
-def api_server_away() -> Iterator[None]:
+def api_server_away(user: User) -> Iterator[None]:
     manifest, away = "/etc/kubernetes/manifests/kube-apiserver.yaml", "/etc/kubernetes/kube-apiserver.away"
-    inside(f"mv {manifest} {away}; kill -9 $(pidof kube-apiserver)")
+    user.inside(f"mv {manifest} {away}; kill -9 $(pidof kube-apiserver)")
     try:
         yield
     finally:
-        inside(f"mv {away} {manifest}")
+        user.inside(f"mv {away} {manifest}")
 
 
 def later(seconds: int) -> str:
@@ -104,7 +104,7 @@ def test_api_server_that_is_away_in_the_middle(case: Case) -> None:
     thread.start()
     until("the node runs", lambda: "Running" in case.kubectl("get pods", code=None).output)
     time.sleep(3)
-    with api_server_away():
+    with api_server_away(case.user):
         time.sleep(10)
     thread.join()
     assert "waiting for the API server: " in outcome[0]
@@ -114,7 +114,7 @@ def test_api_server_that_is_away_in_the_middle(case: Case) -> None:
 @pytest.mark.long
 def test_api_server_that_stays_away(case: Case) -> None:
     case.create(code=0, **ONE)
-    with api_server_away():
+    with api_server_away(case.user):
         failed = failure(case.user, case.waiting(15), case.clone)
     failed.says("does not answer: Connection refused", "check that the cluster runs")
     step = "have the API server running again, then run create again"
@@ -143,7 +143,7 @@ def test_api_server_that_goes_once_the_keys_are_made(case: Case) -> None:
         return any(entry["action"].endswith(".cometbft_keys") for entry in case.user.entries() if "changed" in entry)
 
     until("the keys are made", keys_are_made, 120, pause=0.02)
-    with api_server_away():
+    with api_server_away(case.user):
         thread.join()
     assert outcome, "the run ended well, or not in words"
     (failed,) = outcome

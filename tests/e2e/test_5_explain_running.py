@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from explained import MACHINE, Case, explained, inside, network, story, until
+from explained import Case, explained, network, story, until
 from surroundings import User
 
 
@@ -56,7 +56,7 @@ def other_genesis(case: Case, **change: str) -> str:
 
 def test_quorum_that_is_short(running: Case) -> None:
     """Two of four are held back by a taint: 20 of 40, and 27 are needed."""
-    running.user.kubectl(f"taint node {MACHINE} tests=hold:NoSchedule")
+    running.user.kubectl(f"taint node {running.user.machine} tests=hold:NoSchedule")
     try:
         running.restart("tm-2", "tm-3")
         run, result = running.wait(8), running.result()
@@ -71,7 +71,7 @@ def test_quorum_that_is_short(running: Case) -> None:
         assert "bring back validators that hold 7 of power or more, of tm-2, tm-3" in story(run.output)["next"]
         assert result["network"]["power"]["short"] == 7
     finally:
-        running.user.kubectl(f"taint node {MACHINE} tests-")
+        running.user.kubectl(f"taint node {running.user.machine} tests-")
     running.is_well()
 
 
@@ -129,20 +129,20 @@ def test_two_nodes_with_one_key(running: Case) -> None:
 
 
 @contextlib.contextmanager
-def cut_off(address: str) -> Iterator[None]:
+def cut_off(user: User, address: str) -> Iterator[None]:
     """No connection between this pod and other nodes, neither way, neither new nor old."""
     ways = [f"-{side} {address} -p tcp --{port} 26656" for side in "sd" for port in ("dport", "sport")]
     refuse = "-j REJECT --reject-with tcp-reset"
-    inside("; ".join(f"iptables -I FORWARD {way} {refuse}" for way in ways))
+    user.inside("; ".join(f"iptables -I FORWARD {way} {refuse}" for way in ways))
     try:
         yield
     finally:
-        inside("; ".join(f"iptables -D FORWARD {way} {refuse}" for way in ways))
+        user.inside("; ".join(f"iptables -D FORWARD {way} {refuse}" for way in ways))
 
 
 @pytest.mark.long
 def test_node_cut_off_from_its_peers(running: Case) -> None:
-    with cut_off(running.get("pod tm-3")["status"]["podIP"]):
+    with cut_off(running.user, running.get("pod tm-3")["status"]["podIP"]):
         until("tm-3 has no peers", lambda: running.result()["network"]["nodes"][3]["peers"] == 0, 150)
         run, result = running.wait(4), running.result()
     explained(run, result, node="tm-3", reason="no peers, of 4", step="port 26656")
@@ -172,11 +172,11 @@ def test_disk_of_a_machine_that_is_full(running: Case) -> None:
     path = (spec.get("hostPath") or spec.get("local"))["path"]
     running.kubectl("scale statefulset tm --replicas=4")
     until("tm-4 is gone", lambda: "tm-4" not in running.user.nodes(running.name))
-    inside(
+    running.user.inside(
         f"cp -a {path} {path}.kept && mount -t tmpfs -o size=3m,mode=0777 tmpfs {path} && cp -a {path}.kept/. {path}"
     )
     try:
-        inside(f"dd if=/dev/zero of={path}/fill bs=4k 2>/dev/null || true")
+        running.user.inside(f"dd if=/dev/zero of={path}/fill bs=4k 2>/dev/null || true")
         running.kubectl("scale statefulset tm --replicas=5")
         until("tm-4 has crashed", lambda: running.result()["network"]["nodes"][4]["restarts"] > 0)
         run, result = running.wait(10), running.result()
@@ -191,6 +191,6 @@ def test_disk_of_a_machine_that_is_full(running: Case) -> None:
     finally:
         running.kubectl("scale statefulset tm --replicas=4")
         until("tm-4 is gone", lambda: "tm-4" not in running.user.nodes(running.name))
-        inside(f"umount {path}; rm -r {path}.kept")
+        running.user.inside(f"umount {path}; rm -r {path}.kept")
     running.kubectl("scale statefulset tm --replicas=5")
     running.is_well()

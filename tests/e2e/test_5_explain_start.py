@@ -13,17 +13,18 @@ from collections.abc import Iterator
 import pytest
 import yaml
 from cryptography.hazmat.primitives import hashes
-from explained import LONG, ONE, SHORT, Case, explained, failure, inside, story, until
+from explained import LONG, ONE, SHORT, Case, explained, failure, story, until
+from surroundings import User
 
 
 @pytest.fixture
-def registry() -> Iterator[str]:
+def registry(user: User) -> Iterator[str]:
     """On the machine's loopback, at the port at which containerd expects no TLS; it has nothing."""
     port = 80
     script = f"cd $(mktemp -d) && {{ python3 -m http.server {port} --bind 127.0.0.1 >/dev/null 2>&1 & echo $!; }}"
-    process = inside(script).strip()
+    process = user.inside(script).strip()
     yield f"127.0.0.1:{port}"
-    inside(f"kill {process}")
+    user.inside(f"kill {process}")
 
 
 def test_image_that_does_not_exist(case: Case, registry: str) -> None:
@@ -75,7 +76,7 @@ def archive(reference: str, architecture: str) -> bytes:
 def test_image_for_another_architecture(case: Case, architecture: str) -> None:
     """One that says so, and one that does not."""
     image = f"localhost/other-{architecture}:1"
-    inside("ctr -n k8s.io images import --all-platforms --no-unpack -", archive(image, architecture))
+    case.user.inside("ctr -n k8s.io images import --all-platforms --no-unpack -", archive(image, architecture))
     try:
         run = case.create(**ONE, cometbft_image=image, cometbft_timeout=SHORT)
         result = case.result()
@@ -85,10 +86,11 @@ def test_image_for_another_architecture(case: Case, architecture: str) -> None:
         assert result["network"]["nodes"][0]["lasting"]
     finally:
         case.user.kubectl(f"delete namespace {case.name} --wait=true --timeout=60s")
-        inside(f"ctr -n k8s.io images rm {image}")
+        case.user.inside(f"ctr -n k8s.io images rm {image}")
 
 
-@pytest.mark.parametrize("what", ["cpu", pytest.param("memory", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("what", ["cpu", "memory"])
 def test_no_room_on_any_machine(case: Case, what: str) -> None:
     asked = {"cpu": "1000", "memory": "4Ti"}
     wanted = {kind: {what: asked[what]} for kind in ("requests", "limits")}
@@ -99,6 +101,7 @@ def test_no_room_on_any_machine(case: Case, what: str) -> None:
     assert case.result()["network"]["nodes"][0]["lasting"]
 
 
+@pytest.mark.long
 def test_no_room_in_a_quota(case: Case) -> None:
     """The namespace is somebody else's, and so is its quota."""
     case.user.kubectl(f"create namespace {case.name}")

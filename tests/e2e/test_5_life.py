@@ -11,8 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from explained import inside
-from surroundings import CLUSTER, NETWORK, User
+from surroundings import NETWORK, User
 
 NODES = ["tm-0", "tm-1", "tm-2", "tm-3"]
 FAST = "-e cometbft_block_time=500ms"
@@ -22,9 +21,8 @@ MENDED = "localhost/mended:1"
 
 @pytest.fixture(scope="module", autouse=True)
 def network(user: User, clone: Path) -> None:
-    """A new chain of four, whatever is there; this file can be run alone."""
-    alone = not (user.home / "mintnet" / "clusters" / CLUSTER).exists()
-    user.run("make create" if alone else "make reset CONFIRM=yes", clone)
+    """A chain of four; this file can be run alone."""
+    user.run("make create", clone)
     assert user.nodes() == NODES
     user.run("make tx TX='kept=through all'", clone)
 
@@ -111,10 +109,10 @@ def test_mended_image_goes_on(user: User, clone: Path) -> None:
 def test_another_image_mends_it_for_all(user: User, clone: Path) -> None:
     """The first node has the bad image, the others an old one: the third one goes on with the first, over all."""
     (image,) = {item["image"] for item in user.get("pod tm-0")["spec"]["containers"] if item["name"] == "tm"}
-    (name,) = [one for one in inside("ctr -n k8s.io images ls -q").split() if f"/{one}".endswith(f"/{image}")]
+    (name,) = [one for one in user.inside("ctr -n k8s.io images ls -q").split() if f"/{one}".endswith(f"/{image}")]
     user.run(f"make create ARGS='{FAST} {NO_IMAGE}'", clone, code=1)
     before, height = user.pods(), user.height("tm-0")
-    inside(f"ctr -n k8s.io images tag {name} {MENDED}")
+    user.inside(f"ctr -n k8s.io images tag {name} {MENDED}")
     mended = f"make create ARGS='{FAST} -e cometbft_image={MENDED}'"
     try:
         user.run(mended, clone)
@@ -130,7 +128,7 @@ def test_another_image_mends_it_for_all(user: User, clone: Path) -> None:
         assert user.run(mended, clone).changed == 0
     finally:
         user.run(f"make create ARGS='{FAST}'", clone)
-        inside(f"ctr -n k8s.io images rm {MENDED}")
+        user.inside(f"ctr -n k8s.io images rm {MENDED}")
     user.agree()
 
 
@@ -161,7 +159,7 @@ def test_lost_peers_are_found_and_brought_back(user: User, clone: Path) -> None:
         f"FORWARD -s {source} -d {target} -p tcp -m comment --comment tests-wall -j DROP"
         for source, target in itertools.permutations(addresses)
     ]
-    iptables = f"podman exec {CLUSTER}-1 iptables --wait"
+    iptables = f"podman exec {user.machine} iptables --wait"
     for rule in wall:
         user.run(f"{iptables} -I {rule}", user.home)
     try:
@@ -217,8 +215,7 @@ def test_recovery_needs_a_confirmation(user: User, clone: Path) -> None:
 
 @pytest.mark.long
 def test_recovery_is_refused_where_the_chain_needs_it(user: User, clone: Path) -> None:
-    machine = f"{CLUSTER}-1"
-    user.kubectl(f"taint node {machine} tests=hold:NoSchedule")
+    user.kubectl(f"taint node {user.machine} tests=hold:NoSchedule")
     try:
         user.kubectl(f"-n {NETWORK} delete pod tm-2")
         record = user.get("configmap tm-started")["data"]
@@ -226,7 +223,7 @@ def test_recovery_is_refused_where_the_chain_needs_it(user: User, clone: Path) -
         assert "the chain stands still" in run.output
         assert user.get("configmap tm-started")["data"] == record
     finally:
-        user.kubectl(f"taint node {machine} tests-")
+        user.kubectl(f"taint node {user.machine} tests-")
     user.wait("tm-2 is back", lambda: user.height("tm-2") > 0)
 
 
@@ -249,6 +246,7 @@ def test_recovered_validator_votes_again(user: User, clone: Path) -> None:
     assert user.run(f"make create ARGS='{FAST}'", clone).changed == 0
 
 
+@pytest.mark.long
 def test_full_node_that_lost_its_volume_heals(user: User, clone: Path) -> None:
     user.run(f"make create ARGS='{FAST} -e cometbft_nodes=5 -e cometbft_validators=4'", clone)
     lose(user, "tm-4")
@@ -256,6 +254,7 @@ def test_full_node_that_lost_its_volume_heals(user: User, clone: Path) -> None:
     assert user.read("tm-4", "kept") == "through all"
 
 
+@pytest.mark.long
 def test_node_that_a_transaction_gives_a_vote_is_recorded(user: User, clone: Path) -> None:
     """From then on its lost volume would not be nothing."""
     key = user.rpc("tm-4", "status")["validator_info"]["pub_key"]["value"]
@@ -318,7 +317,7 @@ def small_disks(user: User) -> Iterator[list[str]]:
         paths.append((spec.get("hostPath") or spec.get("local"))["path"])
     stop_two(user)
     for path in paths:
-        inside(
+        user.inside(
             f"set -e; mkdir {path}.small; size=$(($(du -sk {path} | cut -f 1) + 32768)); "
             f"mount -t tmpfs -o size=${{size}}k tmpfs {path}.small; cp -a {path}/. {path}.small; "
             f"find {path} -mindepth 1 -delete; mount --bind {path}.small {path}"
@@ -329,7 +328,7 @@ def small_disks(user: User) -> Iterator[list[str]]:
     finally:
         stop_two(user)
         for path in paths:
-            inside(f"set -e; umount {path}; cp -a {path}.small/. {path}; umount {path}.small; rmdir {path}.small")
+            user.inside(f"set -e; umount {path}; cp -a {path}.small/. {path}; umount {path}.small; rmdir {path}.small")
         start_all(user)
 
 
@@ -344,7 +343,7 @@ def test_disk_that_is_full_for_a_while(user: User, clone: Path) -> None:
         def fill() -> None:
             # Again and again: databases make room when they put their files in order.
             for disk in disks:
-                inside(f"dd if=/dev/zero of={disk}/fill bs=4k oflag=append conv=notrunc 2>/dev/null || true")
+                user.inside(f"dd if=/dev/zero of={disk}/fill bs=4k oflag=append conv=notrunc 2>/dev/null || true")
 
         def stands() -> bool:
             fill()
@@ -364,7 +363,7 @@ def test_disk_that_is_full_for_a_while(user: User, clone: Path) -> None:
         user.wait("status names both, and their disks", told, seconds=180)
         assert user.height("tm-0") <= stood + 1
         for disk in disks:
-            inside(f"rm {disk}/fill")
+            user.inside(f"rm {disk}/fill")
         run = user.run(f"make create ARGS='{FAST}'", clone)
         user.note(f"two of four with a full disk: all are back {run.seconds:.1f} s after there is room")
         assert user.agree() > stood
@@ -381,7 +380,7 @@ def test_power_cut_is_survived(user: User, clone: Path) -> None:
     user.run("make tx TX='last=before the end'", clone)
     height = max(user.height(node) for node in NODES)
     began = time.monotonic()
-    user.run(f"podman kill {CLUSTER}-1", user.home)
+    user.run(f"podman kill {user.machine}", user.home)
     user.run(f"make create ARGS='{FAST}'", clone)
     user.note(f"power cut: create has ended after {time.monotonic() - began:.1f} s")
     assert user.agree() > height

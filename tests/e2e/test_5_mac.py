@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
 from mac import Mac
 from surroundings import User
 
@@ -13,6 +14,7 @@ NAMESPACE = "mac"
 OPTIONS = f"-e cometbft_network={NAMESPACE} -e cometbft_nodes=2 -e cometbft_ephemeral=true"
 
 
+@pytest.mark.long
 def test_network_from_a_mac(user: User, cluster: None, tmp_path: Path) -> None:
     mac = Mac(tmp_path, "mac", context=user.cluster)
     mac.kubeconfig.write_bytes(user.kubeconfig.read_bytes())

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from explained import inside, story
+from explained import story
 from surroundings import CLUSTER, SUBNET, User
 
 pytestmark = [pytest.mark.usefixtures("cluster"), pytest.mark.long]
@@ -62,7 +62,7 @@ def serving(user: User, port: int, login: str = "") -> Iterator[None]:
         stderr=subprocess.DEVNULL,
     )
     script = f"/tmp/forward-{port}.py"
-    forward = inside(
+    forward = user.inside(
         f"cat >{script}; python3 {script} >/dev/null 2>&1 & echo $!", FORWARD.format(host=HOST, port=port).encode()
     ).strip()
     try:
@@ -70,7 +70,7 @@ def serving(user: User, port: int, login: str = "") -> Iterator[None]:
     finally:
         served.terminate()
         served.wait()
-        inside(f"kill {forward}; rm {script}")
+        user.inside(f"kill {forward}; rm {script}")
 
 
 @pytest.fixture(scope="module")

@@ -63,6 +63,7 @@ def net(user: User, clone: Path, cluster: None) -> Iterator[Net]:
 # --- one node --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_check_run_stops_nothing(net: Net) -> None:
     before = net.objects(), net.pods()
     run = net.make("stop", "tm-3", "ARGS=--check")

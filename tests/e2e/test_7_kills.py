@@ -248,6 +248,11 @@ def kill_a_build(victim: Victim, point: int) -> None:
     victim.came_through()
 
 
+def test_cluster(victim: Victim) -> None:
+    """The network's tests go on with it."""
+    kill_a_cluster(victim, 0)
+
+
 def gone(victim: Victim) -> None:
     assert not {kind: names for kind, names in traces(victim).items() if names}
     assert yaml.safe_load(victim.kubeconfig.read_text(encoding="utf-8")) == FOREIGN
@@ -336,7 +341,7 @@ def kill_a_network(victim: Victim, point: int) -> None:
         unchanged(made, now_made)
         keys, genesis, made = now_keys, now_genesis, now_made
 
-    finish(victim, NETWORK_BOOK, SIZE, point)
+    victim.play(NETWORK_BOOK, SIZE)
     assert len(victim.nodes()) == NODES
     victim.agree()
     victim.nobody_signed_twice()
@@ -517,10 +522,6 @@ def nodes_that_run(victim: Victim) -> list[str]:
 
 
 # --- cluster ----------------------------------------------------------------------------------------------------------
-
-
-def test_cluster(victim: Victim) -> None:
-    kill_a_cluster(victim, 0)
 
 
 @pytest.mark.long
