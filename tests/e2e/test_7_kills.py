@@ -619,3 +619,4 @@ def test_check_of_a_build(victim: Victim) -> None:
 
 def test_the_end(victim: Victim) -> None:
     remove_cluster(victim, POINTS + 2)
+    victim.came_through()
