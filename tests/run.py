@@ -35,7 +35,7 @@ PRINTING = threading.Lock()
 # For kubectl, and no part of the collection: it has several documents, and ansible-test lets a file have one.
 NO_PART = (Path("app.template.yaml"),)
 
-# What does not run within Ansible is the same on each line.
+# What needs no Ansible to run, such as calculations and shell scripts, is the same on each line.
 NO_ANSIBLE = ("tests/unit/plugins/module_utils", "tests/unit/roles/test_custody_pod.py")
 
 # Sanity tests that find the same on each line; each makes an environment of its own first.
@@ -219,6 +219,7 @@ def cluster_stages(line: Line) -> list[Stage]:
         return Stage(group, "pytest", line, words, junit=junit, live=True)
 
     # What needs no cluster, or has one of its own, runs beside the rest: most of the time is spent on waiting.
+    # In the order of names: what needs nothing built comes while the rest is being built.
     ends = ("--numprocesses=2", "--no-loadscope-reorder", "tests/e2e")
     bench = Stage("bench", "create", line, ("python", "tests/bench/bench.py"), live=True)
     short = pytest("e2e", "-m", "not long", *ends)

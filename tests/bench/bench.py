@@ -196,7 +196,7 @@ def survival(user: User, clone: Path, count: int) -> None:
     user.lose_pods("tm-1")
     show(f"one pod of {count} killed → all above the old height", above(height))
     height = max(user.height(node) for node in nodes)
-    user.run(f"podman kill {user.cluster}-1", user.home)
+    user.run(f"podman kill {user.machine}", user.home)
     show(f"power cut, {count} nodes → create has ended", user.run(create, clone).seconds)
     above(height)
     user.run("make destroy CONFIRM=yes", clone)

@@ -16,7 +16,7 @@ from typing import Any
 
 import original
 import pytest
-from surroundings import CLUSTER, NETWORK, User
+from surroundings import NETWORK, User
 
 
 def test_all_nodes_have_one_genesis(user: User) -> None:
@@ -62,14 +62,13 @@ def test_status_answers_a_query_with_json(user: User, clone: Path) -> None:
 
 def test_status_fails_when_a_node_is_missing(user: User, clone: Path) -> None:
     """A node that is held back by a taint nobody tolerates: the pod stays pending."""
-    machine = f"{CLUSTER}-1"
-    user.kubectl(f"taint node {machine} tests=hold:NoSchedule")
+    user.kubectl(f"taint node {user.machine} tests=hold:NoSchedule")
     try:
         user.kubectl(f"-n {NETWORK} delete pod tm-3")
         run = user.run("make status", clone, code=1)
         assert "tm-3" in run.output
     finally:
-        user.kubectl(f"taint node {machine} tests-")
+        user.kubectl(f"taint node {user.machine} tests-")
     user.run("make create", clone)
     user.agree()
 
@@ -218,7 +217,7 @@ def test_deleted_pod_comes_back_as_the_same_node(user: User, clone: Path) -> Non
 @pytest.mark.long
 def test_stopped_machine_is_started_with_its_data(user: User, clone: Path) -> None:
     height, value = user.agree(), user.read("tm-1", "motto")
-    user.run(f"podman stop -t 5 {CLUSTER}-1", user.home)
+    user.run(f"podman stop -t 5 {user.machine}", user.home)
     user.run("make create", clone)
     assert user.agree() > height
     assert user.read("tm-1", "motto") == value

@@ -136,7 +136,7 @@ def test_its_pod_takes_part_in_a_roll(net: Net) -> None:
 
 @pytest.mark.long
 def test_it_stays_stopped_when_its_machine_restarts(net: Net) -> None:
-    net.user.run(f"podman kill {net.user.cluster}-1", net.user.home)
+    net.user.run(f"podman kill {net.user.machine}", net.user.home)
     run = net.make("create")
     assert "tm-3 stays stopped" in run.output
     assert net.waits("tm-3")

@@ -341,7 +341,7 @@ def kill_a_network(victim: Victim, point: int) -> None:
         unchanged(made, now_made)
         keys, genesis, made = now_keys, now_genesis, now_made
 
-    victim.play(NETWORK_BOOK, SIZE)
+    finish(victim, NETWORK_BOOK, SIZE, point)
     assert len(victim.nodes()) == NODES
     victim.agree()
     victim.nobody_signed_twice()
