@@ -42,6 +42,7 @@ APART = {
     "test_5_mac": "networks",
     "test_5_minikube": "minikube",
     "test_5_mirror": "mirror",
+    "test_5_pages": "networks",
     "test_5_render": "networks",
     "test_5_sdkchain": "networks",
     "test_5_stop": "networks",

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pages
 import pytest
 import tree
 from surroundings import Run, User, remove, served, sweep, traces
@@ -31,9 +32,12 @@ def user() -> Iterator[User]:
 @pytest.fixture(scope="module")
 def mirror(user: User) -> Iterator[str]:
     """What somebody without a way out has of it: its address, and the sum of its list, as they were told."""
-    folder = user.home / "mirror"
-    filled = play(user, "mirror", f"-e mintnet_mirror_dir={folder}")
+    listing, filling = (line for line in pages.page("path") if line.startswith("ansible-playbook "))
+    collections = str(tree.ROOT / ".dev")
+    user.run(listing, user.home, ANSIBLE_COLLECTIONS_PATH=collections)
+    filled = user.run(filling, user.home, ANSIBLE_COLLECTIONS_PATH=collections)
     (sha256,) = set(re.findall(r"\b[0-9a-f]{64}\b", filled.output))
+    folder = user.home / "mirror"
     assert play(user, "mirror", f"-e mintnet_mirror_dir={folder}").changed == 0
     with served(folder) as address:
         yield f"-e artifacts_mirror_url={address} -e artifacts_mirror_sha256={sha256}"
