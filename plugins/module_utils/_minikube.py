@@ -122,6 +122,24 @@ class Minikube:
             for key, value in RUNS.items()
         )
 
+    def half_made(self, name: str) -> bool:
+        """Whether its first start did not come to its end: minikube takes up only those that did.
+
+        Of one that was killed before the network of its pods, a later start waits in vain for a node that is ready.
+        """
+        return self._making(name).exists()
+
+    def make(self, name: str, wanted: Wanted, tell: Callable[[str], None]) -> None:
+        """Start it for the first time."""
+        self._making(name).parent.mkdir(parents=True, exist_ok=True)
+        self._making(name).touch()
+        self.start(name, wanted, tell)
+        self._making(name).unlink()
+
+    def _making(self, name: str) -> Path:
+        """Outside the profile's own folder, which minikube makes and removes."""
+        return self.root / f"{name}.mintnet-making"
+
     def start(self, name: str, wanted: Wanted, tell: Callable[[str], None]) -> None:
         """Make it, or start it again; each step is told as it begins."""
         doing = f"Starting the profile {name} of minikube with the driver {wanted.driver}"
@@ -184,6 +202,7 @@ class Minikube:
 
     def delete(self, name: str) -> None:
         self._quiet(f"Deleting the profile {name} of minikube", "delete", "-p", name, timeout=START_SECONDS)
+        self._making(name).unlink(missing_ok=True)
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name not in ("CONTAINER_HOST", "MINIKUBE_HOME")}

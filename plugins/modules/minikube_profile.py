@@ -228,7 +228,7 @@ def run(params: dict[str, t.Any], check_mode: bool, tell: Tell = lambda _text: N
 def _absent(
     minikube: Minikube, params: dict[str, t.Any], config: dict[str, t.Any] | None, check: bool
 ) -> dict[str, t.Any]:
-    if config is None:
+    if config is None and not minikube.half_made(params["name"]):
         return {"changed": False, "did": []}
     if not check:
         minikube.delete(params["name"])
@@ -253,8 +253,10 @@ def _present(
     driver, why = (kept, "the profile's") if kept and params["driver"] == "auto" else _choose(host, params["driver"])
     missing = _missing(host, driver)
     wanted = _wanted(params, driver)
-    differs = drift(config, wanted) if config else []
-    recreate = bool(differs) and params["on_drift"] == "recreate"
+    # On one that never was whole there is nothing to keep.
+    half_made = config is not None and minikube.half_made(name)
+    differs = drift(config, wanted) if config and not half_made else []
+    recreate = half_made or (bool(differs) and params["on_drift"] == "recreate")
     if differs and params["on_drift"] == "fail":
         raise MintnetError(
             f"Looking at the profile {name} of minikube: it differs from what is wanted, and minikube does not change "
@@ -272,6 +274,7 @@ def _present(
     result = {"driver": driver, "drift": differs, "missing_packages": missing}
     runs = config is not None and not recreate and minikube.runs(name)
     verb = "made anew" if recreate else "made" if config is None else "started"
+    why += ", since its first start did not come to its end" if half_made else ""
     images = {image: Path(path) for image, path in params["images"].items()}
     kept_addons = enabled if config and not recreate else {}
     addons = [addon for addon in dict.fromkeys(params["addons"]) if not kept_addons.get(addon)]
@@ -286,7 +289,7 @@ def _present(
         if recreate:
             minikube.delete(name)
         _prepare(minikube, host, params, driver)
-        minikube.start(name, wanted, tell)
+        (minikube.make if verb != "started" else minikube.start)(name, wanted, tell)
         did.append(f"{verb} with the driver {driver}")
     did += [f"loaded {image}" for image in minikube.load(name, images)]
     for addon in addons:

@@ -36,7 +36,7 @@ echo "$1 $2" >>log
 case "$1 $2" in
   profile*) [ -e made ] && cat profiles || echo '{{"invalid": [], "valid": []}}' ;;
   status*) [ -e runs ] && cat status || exit 7 ;;
-  start*) touch made runs ;;
+  start*) touch made runs; if [ -e killed ]; then rm killed; exit 80; fi ;;
   "image ls") [ -e loaded ] && echo '[{{"repoTags": ["app:1"]}}]' || echo '[]' ;;
   "image load") touch loaded ;;
   "addons list") cat addons ;;
@@ -98,6 +98,42 @@ def test_profile_that_was_stopped(params: dict[str, Any]) -> None:
     minikube_profile.run(params, False)
     (Path(params["home"]) / "runs").unlink()
     assert minikube_profile.run({**params, "ours": True}, False)["did"] == ["started with the driver docker"]
+
+
+def test_profile_whose_first_start_did_not_end_is_made_anew(params: dict[str, Any]) -> None:
+    """Even where it seems to run, and whatever it is like: nothing was on it yet."""
+    (Path(params["home"]) / "killed").touch()
+    with pytest.raises(MintnetError, match="exit code 80"):
+        minikube_profile.run(params, False)
+    ours = {**params, "ours": True, "memory": 5000}
+    why = "the profile's, since its first start did not come to its end"
+    assert minikube_profile.run(ours, True)["did"][0] == f"would be made anew with the driver docker, {why}"
+    told: list[str] = []
+    made = minikube_profile.run(ours, False, told.append)
+    assert (made["did"][0], told[0]) == ("made anew with the driver docker", f"made anew with the driver docker, {why}")
+    assert log(params).count("delete") == 1
+    assert minikube_profile.run({**params, "ours": True}, False)["changed"] is False
+    # One that was whole is only started again, however that start ends.
+    for name, present in (("runs", False), ("killed", True)):
+        path = Path(params["home"]) / name
+        path.touch() if present else path.unlink()
+    with pytest.raises(MintnetError, match="exit code 80"):
+        minikube_profile.run({**params, "ours": True}, False)
+    assert minikube_profile.run({**params, "ours": True}, False)["changed"] is False
+    assert log(params).count("delete") == 1
+
+
+def test_half_made_profile_is_removed_whole(params: dict[str, Any]) -> None:
+    home = Path(params["home"])
+    (home / "killed").touch()
+    with pytest.raises(MintnetError):
+        minikube_profile.run(params, False)
+    # As after a kill before minikube had written what it keeps of it.
+    (home / "made").unlink()
+    gone = {**params, "state": "absent"}
+    assert minikube_profile.run(gone, False)["changed"] is True
+    assert minikube_profile.run(gone, False)["changed"] is False
+    assert not list((home / ".minikube").glob("*making"))
 
 
 def test_profile_of_somebody_else_is_refused(params: dict[str, Any]) -> None:
