@@ -139,8 +139,9 @@ def test_manifests(user: User, place: Path) -> None:
         for line in (rendering, *applying):
             run(line)
         lives_and_ends("make destroy CONFIRM=yes")
-    run(single)
-    run(create)
+    # No registry is here: create brings the images, those of custody pod too.
+    for line in ("make create ARGS='-e cometbft_custody=pod'", "make destroy CONFIRM=yes", single, create):
+        run(line)
     assert "tm-0" in user.run(f"timeout --preserve-status -s INT 10 {watch}", place, code=None).output
     lives_and_ends(delete)
     for path in (variables, password, place / "app.yaml"):
