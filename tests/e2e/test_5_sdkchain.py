@@ -103,12 +103,20 @@ def test_a_node_that_is_lost_comes_back(user: User, folder: Path) -> None:
 
 
 def test_growth_restarts_nobody(user: User, folder: Path) -> None:
-    """Who validates is the application's to say, so whoever joins is a full node."""
+    """Who validates is the application's to say, so whoever joins is a full node. It begins with a snapshot."""
     before = user.pods(CHAIN)
+    user.wait("there is a snapshot", lambda: user.height("tm-0", CHAIN) > 25)
     user.run(CREATE.replace("ARGS='", "ARGS='-e cometbft_nodes=5 "), folder)
     after = user.pods(CHAIN)
     assert {name: after[name] for name in before} == before
     user.agree(CHAIN)
+    earliest = int(user.rpc("tm-4", "status", CHAIN)["sync_info"]["earliest_block_height"])
+    assert earliest % 20 == 1
+    assert earliest > 20
+    # Its state is the others', and with these blocks it comes back.
+    user.lose_pods("tm-4", namespace=CHAIN)
+    user.wait("tm-4 is back", lambda: user.agree(CHAIN) > earliest)
+    assert int(user.rpc("tm-4", "status", CHAIN)["sync_info"]["earliest_block_height"]) == earliest
     (budget,) = user.get("poddisruptionbudgets", CHAIN)
     assert budget["spec"]["minAvailable"] == 4
 

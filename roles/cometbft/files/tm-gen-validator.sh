@@ -144,6 +144,43 @@ if [ -s "$part" ]; then
     { said = "" }' "$part" "$config" > "$home/config/config.own"
   config=$home/config/config.own
 fi
+# With state sync a node begins with a snapshot that the application of another one has taken. Where the settings leave
+# open whom to trust, one that joins later asks those that it dials for a block of the chain. Validators begin with the
+# chain, and so does everybody where nobody answers, as before the first block. Who has blocks goes on with these.
+ask() {
+  curl -sf -m 5 "http://$1" 2> /dev/null | tr -d ' \n'
+}
+servers=
+height=0
+hash=
+open=$(awk '/^\[/ { section = $0 } section == "[statesync]" && (/^enable = true/ || /^rpc_servers = ""/)' "$config" | wc -l)
+if [ "$open" -eq 2 ]; then
+  for name in $([ "$mode" = validator ] || echo "$peers" | tr ',' ' '); do
+    [ "$name" != - ] || continue
+    newest=$(ask "$name:26657/status" | sed -n 's/.*"latest_block_height":"\([0-9]*\)".*/\1/p')
+    # Some blocks back, so that the other one has it, too.
+    [ "${newest:-0}" -gt 5 ] || continue
+    if [ -z "$servers" ]; then
+      height=$((newest - 5))
+      hash=$(ask "$name:26657/commit?height=$height" | sed -n 's/.*"block_id":{"hash":"\([0-9A-F]*\)".*/\1/p')
+      # Two are needed at least, be it the same one twice.
+      [ -z "$hash" ] || servers=http://$name:26657,http://$name:26657
+    else
+      servers=${servers%,*},http://$name:26657
+      break
+    fi
+  done
+  awk -v servers="$servers" -v height="$height" -v hash="$hash" '
+    /^\[/ { section = $0 }
+    section == "[statesync]" && / = / {
+      if ($1 == "enable") $0 = "enable = " (servers == "" ? "false" : "true")
+      if ($1 == "rpc_servers") $0 = "rpc_servers = \"" servers "\""
+      if ($1 == "trust_height") $0 = "trust_height = " height
+      if ($1 == "trust_hash") $0 = "trust_hash = \"" hash "\""
+    }
+    { print }' "$config" > "$home/config/config.sync"
+  config=$home/config/config.sync
+fi
 sed -e "s|^moniker = \"\"|moniker = \"$moniker\"|" \
   -e "s|^external_address = \"\"|external_address = \"$external:26656\"|" \
   -e "s|^persistent_peers = \"\"|persistent_peers = \"$peer_list\"|" \
@@ -151,7 +188,7 @@ sed -e "s|^moniker = \"\"|moniker = \"$moniker\"|" \
   -e "s|^private_peer_ids = \"\"|private_peer_ids = \"$(ids "$private_list")\"|" \
   -e "s|^unconditional_peer_ids = \"\"|unconditional_peer_ids = \"$always\"|" \
   "$config" > "$home/config/config.toml"
-rm -f "$home/config/config.own"
+rm -f "$home/config/config.own" "$home/config/config.sync"
 grep -q "^persistent_peers = \"$peer_list\"" "$home/config/config.toml" || fail "config.toml has no line for persistent_peers"
 # By this it is told later that the row or the node's own part has changed since.
 {
@@ -159,3 +196,8 @@ grep -q "^persistent_peers = \"$peer_list\"" "$home/config/config.toml" || fail 
   [ ! -s "$part" ] || cat "$part"
 } | sha256sum | cut -d ' ' -f 1 > "$message"
 echo "tm-gen-validator: $node is ready to start, with ${peer_list:-no peers}${seed_list:+ and the seeds $seed_list}"
+if [ -n "$servers" ]; then
+  echo "tm-gen-validator: where it has no blocks it begins with a snapshot, by trust in the block $hash at height $height"
+elif [ "$open" -eq 2 ] && [ "$mode" != validator ]; then
+  echo "tm-gen-validator: nobody whom it dials tells of a block to trust, so it begins with the chain's first one"
+fi

@@ -238,3 +238,59 @@ def test_what_is_missing_is_named(tmp_path: Path, rows: str, missing: str, said:
     assert run.returncode == 1
     assert f"tm-gen-validator: {said}" in run.stderr
     assert not (tmp_path / "home-tm-0" / "config" / "config.toml").exists()
+
+
+#: Answers of nodes, as CometBFT gives them, for those that have a file.
+CURL = """#!/bin/sh
+for url; do :; done
+name=${url#http://}
+name=${name%%:*}
+[ -e "$MINTNET/answers/$name" ] || exit 7
+case $url in
+  */status) printf '{\\n  "result": {"sync_info": {"latest_block_height": "%s"}}}' "$(cat "$MINTNET/answers/$name")" ;;
+  *) printf '{"header":{"last_block_id": {"hash": "00"}},"commit":{"block_id": {\\n"hash": "AB%s"}}}' "${url##*=}" ;;
+esac
+"""
+
+
+def synced(network: Network, name: str, **heights: int) -> dict[str, Any]:
+    """The node's section for state sync, where others are at these heights."""
+    answers = network.folder / "answers"
+    shutil.rmtree(answers, ignore_errors=True)
+    answers.mkdir()
+    for other, height in heights.items():
+        (answers / other.replace("_", "-")).write_text(str(height), encoding="utf-8")
+    curl = network.folder / "bin" / "curl"
+    curl.write_text(CURL, encoding="utf-8")
+    curl.chmod(0o755)
+    found: dict[str, Any] = tomllib.loads(network.config(name))["statesync"]
+    return found
+
+
+def test_joining_by_state_sync(tmp_path: Path) -> None:
+    """As section statesync of config.toml must be: two servers or more, and height and hash of a block."""
+    network = Network(tmp_path, 5, 3, settings={"statesync": {"enable": True}})
+    twice = synced(network, "tm-4", tm_1=105)
+    assert twice["rpc_servers"] == "http://tm-1:26657,http://tm-1:26657"
+    found = synced(network, "tm-4", tm_0=20, tm_1=21, tm_2=22)
+    assert (found["enable"], found["rpc_servers"]) == (True, "http://tm-0:26657,http://tm-1:26657")
+    assert (found["trust_height"], found["trust_hash"]) == (15, "AB15")
+    # What it has of its own is kept, and so is all else of the section.
+    assert found["trust_period"] == twice["trust_period"] == "168h0m0s"
+    # Before the chain, or without an answer, and validators always.
+    assert synced(network, "tm-4")["enable"] is False
+    assert "begins with the chain's first one" in network.start("tm-4").stdout
+    assert synced(network, "tm-4", tm_0=2, tm_1=0)["enable"] is False
+    assert synced(network, "tm-1", tm_0=20, tm_2=20)["enable"] is False
+
+
+def test_state_sync_is_left_as_the_user_has_it(tmp_path: Path) -> None:
+    own = {"enable": True, "rpc_servers": "http://a:1,http://b:1", "trust_height": 7, "trust_hash": "AA"}
+    network = Network(tmp_path, 2, 1, settings={"statesync": own})
+    assert own.items() <= synced(network, "tm-1", tm_0=20).items()
+
+
+def test_without_state_sync_nobody_is_asked(tmp_path: Path) -> None:
+    network = Network(tmp_path, 2, 1)
+    assert synced(network, "tm-1", tm_0=20)["enable"] is False
+    assert "snapshot" not in network.start("tm-1").stdout
