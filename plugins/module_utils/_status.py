@@ -256,7 +256,7 @@ class _Report:
         statuses = [s for s in (pod or {}).get("status", {}).get("containerStatuses") or [] if s["name"] == "tm"]
         node = {
             "name": name,
-            "mode": "validator" if power else "full",
+            "mode": "validator" if power else row.mode if row and row.mode != "validator" else "full",
             "stopped": name in self.away or name in self.held,
             "power": power,
             "answers": answer is not None,
@@ -467,6 +467,17 @@ def node_of(network: Json, name: str) -> Json:
 def wanted(network: Json) -> list[Json]:
     """The nodes that should run."""
     return [node for node in network["nodes"] if not node["stopped"] and node["reason"] != SCALED_AWAY]
+
+
+def cut_off(network: Json, name: str) -> list[str]:
+    """Validators that have no other peer than this node without a vote: it guards them alone."""
+    if node_of(network, name)["power"]:
+        return []
+    return [
+        node["name"]
+        for node in network["nodes"]
+        if node["power"] and node["dials"] == [name] and node["peers"] == node["peers_expected"] == 1
+    ]
 
 
 def summary(network: Json) -> str:

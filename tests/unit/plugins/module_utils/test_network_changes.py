@@ -78,7 +78,7 @@ def faults(network: Json, **other: Any) -> list[str]:
 
 
 def test_nothing_stands_in_the_way_of_a_first_network() -> None:
-    assert compare(NOTHING, asked()) == {"faults": [], "notes": [], "nodes": 4, "validators": 4}
+    assert compare(NOTHING, asked()) == {"faults": [], "notes": [], "groups": {"tm": 4}, "validators": 4}
 
 
 def stopped(*names: str, **group: Any) -> Json:
@@ -91,14 +91,14 @@ def stopped(*names: str, **group: Any) -> Json:
 
 def test_a_network_that_was_stopped_is_started_again() -> None:
     found = compare(stopped(replicas=0, stopped=4), asked())
-    assert (found["nodes"], found["faults"]) == (4, [])
+    assert (found["groups"]["tm"], found["faults"]) == (4, [])
     assert found["notes"] == ["it was stopped by make stop, with 4 nodes: it is started again"]
 
 
 def test_it_has_as_many_nodes_as_before_the_stop() -> None:
     """Also where somebody else had scaled it."""
     found = compare(stopped(replicas=0, stopped=5), asked())
-    assert (found["nodes"], found["faults"]) == (5, [])
+    assert (found["groups"]["tm"], found["faults"]) == (5, [])
     assert "was scaled to 5 nodes by somebody else: kept" in found["notes"][0]
 
 
@@ -122,14 +122,14 @@ def test_stopped_nodes_that_the_chain_needs_are_refused(group: Json) -> None:
 
 
 def test_the_same_again() -> None:
-    assert compare(live(), asked()) == {"faults": [], "notes": [], "nodes": 4, "validators": 4}
+    assert compare(live(), asked()) == {"faults": [], "notes": [], "groups": {"tm": 4}, "validators": 4}
 
 
 def test_validators_that_the_application_names_stay_as_many() -> None:
     network = live(validators=4)
     network["genesis"]["validators"] = []
     grown = compare(network, asked(nodes=6, validators=6))
-    assert (grown["faults"], grown["nodes"], grown["validators"]) == ([], 6, 4)
+    assert (grown["faults"], grown["groups"]["tm"], grown["validators"]) == ([], 6, 4)
     assert grown["notes"] == ["the genesis has 4 validators; further nodes join as full nodes: tm-4, tm-5"]
     (fault,) = faults(network, nodes=4, validators=3)
     assert fault.startswith("its genesis has 4 validators, cometbft_validators is 3")
@@ -228,16 +228,16 @@ def test_an_ephemeral_network_has_no_size() -> None:
 
 def test_more_nodes_join_as_full_nodes() -> None:
     changes = compare(live(), asked(nodes=6, validators=6))
-    assert (changes["faults"], changes["nodes"], changes["validators"]) == ([], 6, 4)
+    assert (changes["faults"], changes["groups"]["tm"], changes["validators"]) == ([], 6, 4)
     assert changes["notes"] == ["the genesis has 4 validators; further nodes join as full nodes: tm-4, tm-5"]
     assert compare(live(), asked(nodes=6))["notes"] == []
 
 
 def test_what_kubectl_scale_did_is_kept_and_named() -> None:
     changes = compare(live(replicas=6), asked())
-    assert (changes["faults"], changes["nodes"]) == ([], 6)
+    assert (changes["faults"], changes["groups"]["tm"]) == ([], 6)
     assert changes["notes"][0].startswith("the StatefulSet tm was scaled to 6 nodes by somebody else: kept ")
-    assert compare(live(replicas=6), asked(confirmed=True))["nodes"] == 4
+    assert compare(live(replicas=6), asked(confirmed=True))["groups"]["tm"] == 4
     assert compare(live(replicas=6), asked(nodes=6))["notes"] == []
     (fault,) = faults(live(replicas=6), nodes=5)
     assert fault.startswith("the StatefulSet tm was scaled to 6 nodes by somebody else, the last run gave it 4, ")
@@ -249,7 +249,7 @@ def test_full_nodes_leave_only_when_confirmed() -> None:
     assert fault.startswith(
         "it runs 6 nodes, cometbft_nodes is 5: set cometbft_nodes=6, or confirm that tm-5 shall stop"
     )
-    assert compare(network, asked(nodes=5, confirmed=True))["nodes"] == 5
+    assert compare(network, asked(nodes=5, confirmed=True))["groups"]["tm"] == 5
 
 
 def test_a_promoted_node_does_not_leave_even_when_confirmed() -> None:

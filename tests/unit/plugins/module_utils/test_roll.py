@@ -28,6 +28,8 @@ def node(name: str, **differs: Any) -> Json:
         "outdated": False,
         "peers_missing": [],
         "dials": [],
+        "peers": 3,
+        "peers_expected": 3,
         "reason": "",
         "stopped": False,
         "pod": "Running",
@@ -41,7 +43,7 @@ def network(*nodes: Json, ephemeral: bool = False) -> Json:
     return {
         "network": "mintnet",
         "nodes": list(nodes),
-        "groups": [{"name": "tm", "ephemeral": ephemeral}],
+        "groups": [{"name": "tm", "ephemeral": ephemeral, "validators": 4}],
         "power": {"total": total, "online": online, "needed": total * 2 // 3 + 1},
     }
 
