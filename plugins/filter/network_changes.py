@@ -53,7 +53,7 @@ RETURN = r"""
 _value:
   description:
     - A dictionary with C(faults) and C(notes) (lists of sentences), C(groups) (the number of nodes by the group's name)
-      and C(validators) (their number).
+      C(nodes) (their names) and C(validators) (the number of those).
   type: dict
 """
 

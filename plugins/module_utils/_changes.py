@@ -81,6 +81,7 @@ def compare(live: Json, wanted: Wanted) -> Json:
             "faults": [f"the namespace {wanted.network} is still being deleted{why}: run again when it is gone"],
             "notes": [],
             "groups": {asked.name: asked.nodes for asked in wanted.asked},
+            "nodes": [],
             "validators": wanted.validators,
         }
     groups = {item["name"]: item for item in live["groups"]}
@@ -120,7 +121,8 @@ def compare(live: Json, wanted: Wanted) -> Json:
     for asked in wanted.asked:
         if asked.name in groups:
             faults += _volume_faults(groups[asked.name], asked, ephemeral=wanted.ephemeral)
-    return {"faults": faults, "notes": notes, "groups": sizes, "validators": validators}
+    names = [f"{name}-{number}" for name, count in sizes.items() for number in range(count)]
+    return {"faults": faults, "notes": notes, "groups": sizes, "nodes": names, "validators": validators}
 
 
 def _forgotten(live: Json, sizes: Mapping[str, int]) -> list[str]:

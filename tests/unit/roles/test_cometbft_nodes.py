@@ -49,7 +49,9 @@ class Network:
             "_cometbft_labels": {"tm": "tm"},
             "_cometbft_own": False,
             "_cometbft_beside": False,
-            "_cometbft_settings": "tm-settings-1",
+            "_cometbft_settings": {"tm": "tm-settings-1"},
+            "_cometbft_group_names": ["tm"],
+            "_cometbft_groups": [{"name": "tm", "mode": "full"}],
             "_cometbft_script": (ROLE / "files" / "tm-gen-validator.sh").read_text(encoding="utf-8"),
         }
         template = trust_as_template((ROLE / "templates" / "nodes.yml.j2").read_text(encoding="utf-8"))

@@ -63,6 +63,19 @@ VARIANTS: dict[str, Json] = {
         "cometbft_app_probe": {"tcpSocket": {"port": 26657}},
     },
     "a storage class": {"cometbft_storage_class": "fast", "cometbft_volume_size": "10Gi"},
+    "groups": {
+        "cometbft_nodes": 5,
+        "cometbft_validators": 4,
+        "cometbft_groups": [
+            {"name": "sentry", "mode": "sentry", "nodes": 2, "guards": ["tm-0", "tm-1", "tm-2", "tm-3"]},
+            {
+                **{"name": "seed", "mode": "seed", "version": "0.39.4", "volume_size": "1Gi"},
+                **{"node_selector": {"disktype": "ssd"}, "resources": {"requests": {"cpu": "100m"}}},
+                "config": {"p2p": {"max_num_inbound_peers": 300}},
+            },
+            {"name": "archive", "nodes": 0, "image": "example/node:1"},
+        ],
+    },
     "keys that pods make": {"cometbft_custody": "pod"},
 }
 
@@ -104,16 +117,21 @@ class Network:
             **variables,
         }
         # Once, since others build on them many times.
-        for name in ("_cometbft_labels", "_cometbft_changes", "_cometbft_names", "_cometbft_validators"):
-            self.variables[name] = self.value(name)
+        for name in ("labels", "groups", "changes", "names", "sizes", "validators"):
+            self.variables[f"_cometbft_{name}"] = self.value(f"_cometbft_{name}")
         nodes, validators = self.variables["_cometbft_names"], self.variables["_cometbft_validators"]
         config = arguments(cometbft_config, version="0.40.0", nodes=nodes, validators=validators)
         config |= {"node_settings": self.value("_cometbft_node_config"), "topology": self.value("cometbft_topology")}
+        groups = self.variables["_cometbft_groups"]
+        config["groups"] = [
+            {name: group[name] for name in ("name", "mode", "guards", "version")} for group in groups[1:]
+        ]
+        config["group_settings"] = {group["name"]: group["config"] for group in groups}
         self.variables["__cometbft_config"] = cometbft_config.run(config, False)
         where = {"namespace": "mintnet", "manifests": str(place), "labels": self.variables["_cometbft_labels"]}
         own = self.value("_cometbft_own_keys")
         if not own:
-            keys = arguments(cometbft_keys, **where, count=len(nodes), validators=len(validators))
+            keys = arguments(cometbft_keys, **where, groups=self.value("_cometbft_sizes"), validators=len(validators))
             self.variables["__cometbft_keys"] = cometbft_keys.run(keys, False)
         asked = [{"name": "", **item, "power": None} for item in self.value("_cometbft_keys.validators")]
         genesis = arguments(cometbft_genesis, **where, version="0.40.0", chain_id="mintnet", validators=asked)
@@ -153,20 +171,22 @@ def network(request: pytest.FixtureRequest, rendered: t.Callable[[str], Network]
 def test_everything_that_create_applies_is_there(network: Network) -> None:
     rendered = network.rendered
     made_before = [item for item in rendered if item["kind"] == "Secret" or item["metadata"]["name"] == "tm-config"]
-    keys = [] if network.value("_cometbft_own_keys") else ["tm-keys"]
+    # A group without nodes has no key either.
+    groups = [name for name, count in network.value("_cometbft_sizes").items() if count]
+    keys = [] if network.value("_cometbft_own_keys") else [f"{name}-keys" for name in groups]
     assert [item["metadata"]["name"] for item in made_before] == [*keys, "tm-config"]
     assert sorted((item for item in rendered if item not in made_before), key=str) == sorted(network.objects, key=str)
 
 
 def test_what_a_thing_needs_comes_before_it(network: Network) -> None:
-    kinds = [item["kind"] for item in network.rendered]
+    kinds = list(dict.fromkeys(item["kind"] for item in network.rendered))
     assert kinds[:2] == ["Namespace", "ConfigMap" if network.value("_cometbft_own_keys") else "Secret"]
     assert kinds[-1] == "StatefulSet"
     assert kinds.index("NetworkPolicy") < kinds.index("Service")
     # What pods mount or are told of by name.
-    (workload,) = [item for item in network.rendered if item["kind"] == "StatefulSet"]
+    workloads = [item for item in network.rendered if item["kind"] == "StatefulSet" and item["spec"]["replicas"]]
     names = {item["metadata"]["name"] for item in network.rendered if item["kind"] in ("ConfigMap", "Secret")}
-    for volume in workload["spec"]["template"]["spec"]["volumes"]:
+    for volume in (one for item in workloads for one in item["spec"]["template"]["spec"]["volumes"]):
         sources = [volume, *(volume.get("projected") or {}).get("sources", [])]
         for source in sources:
             for found in (source.get("configMap"), source.get("secret")):
@@ -181,8 +201,8 @@ def test_kubernetes_knows_every_field(network: Network, version: str) -> None:
 
 def test_pods_satisfy_the_restricted_standard(network: Network, unrestricted: t.Callable[[Json], list[str]]) -> None:
     """As the guide promises to whoever enforces it in a namespace of their own."""
-    (workload,) = [item for item in network.rendered if item["kind"] == "StatefulSet"]
-    assert unrestricted(workload["spec"]["template"]["spec"]) == []
+    for workload in (item for item in network.rendered if item["kind"] == "StatefulSet"):
+        assert unrestricted(workload["spec"]["template"]["spec"]) == []
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -252,6 +272,6 @@ def test_no_key_is_in_a_result(network: Network) -> None:
     if network.value("_cometbft_own_keys"):
         assert not (network.place / "10-secrets.yaml").exists()
         return
-    (secret,) = objects_of((network.place / "10-secrets.yaml").read_text(encoding="utf-8"))
+    secrets = objects_of((network.place / "10-secrets.yaml").read_text(encoding="utf-8"))
     told = json.dumps([network.made, network.variables["__cometbft_keys"], network.variables["__cometbft_genesis"]])
-    assert not [name for name, value in secret["data"].items() if value in told]
+    assert not [name for secret in secrets for name, value in secret["data"].items() if value in told]

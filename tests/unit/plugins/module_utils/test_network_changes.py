@@ -50,6 +50,7 @@ LIVE: Json = {
     "stopped": [],
     "nodes": [{"name": f"tm-{n}", "power": 10, "answers": True} for n in range(4)],
 }
+NODES = ["tm-0", "tm-1", "tm-2", "tm-3"]
 NOTHING: Json = {
     "custody": None,
     "namespace": {"exists": False, "made": False, "phase": None},
@@ -78,7 +79,7 @@ def faults(network: Json, **other: Any) -> list[str]:
 
 
 def test_nothing_stands_in_the_way_of_a_first_network() -> None:
-    assert compare(NOTHING, asked()) == {"faults": [], "notes": [], "groups": {"tm": 4}, "validators": 4}
+    assert compare(NOTHING, asked()) == {"faults": [], "notes": [], "groups": {"tm": 4}, "nodes": NODES, "validators": 4}
 
 
 def stopped(*names: str, **group: Any) -> Json:
@@ -122,7 +123,7 @@ def test_stopped_nodes_that_the_chain_needs_are_refused(group: Json) -> None:
 
 
 def test_the_same_again() -> None:
-    assert compare(live(), asked()) == {"faults": [], "notes": [], "groups": {"tm": 4}, "validators": 4}
+    assert compare(live(), asked()) == {"faults": [], "notes": [], "groups": {"tm": 4}, "nodes": NODES, "validators": 4}
 
 
 def test_validators_that_the_application_names_stay_as_many() -> None:
