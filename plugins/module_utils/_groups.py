@@ -31,27 +31,33 @@ _CHECKS: dict[str, Callable[[t.Any], t.Any]] = {
 }
 
 
+def typed(group: Mapping[str, t.Any]) -> Json:
+    """What a group says of itself. YAML reads a version as a number, and the command line a number as text."""
+    own = {name: value for name, value in group.items() if value is not None}
+    texts = {name: str(value) for name, value in own.items() if not isinstance(value, Mapping | list | tuple)}
+    return {"mode": FULL, **own, **texts, "nodes": int(own.get("nodes", 1))}
+
+
 def complete(groups: Sequence[Mapping[str, t.Any]], first: Mapping[str, t.Any]) -> list[Json]:
     """All groups, the one with the validators first: what another one does not say of itself is as in that one."""
     found = [dict(first)]
-    for group in groups:
-        own = {name: value for name, value in group.items() if value is not None}
-        official = {"image": _OFFICIAL + str(own["version"])} if "version" in own else {}
+    for own in map(typed, groups):
+        official = {"image": _OFFICIAL + own["version"]} if "version" in own else {}
         resources = {
             kind: {**first["resources"].get(kind, {}), **own.get("resources", {}).get(kind, {})}
             for kind in first["resources"]
         }
-        found.append({**first, "mode": FULL, "nodes": 1, **official, **own, "resources": resources})
+        found.append({**first, **official, **own, "resources": resources})
     return found
 
 
 def names_of(groups: Sequence[Mapping[str, t.Any]]) -> list[str]:
     """The nodes of these groups."""
-    return [f"{group['name']}-{number}" for group in groups for number in range(max(0, group.get("nodes", 1)))]
+    return [f"{own['name']}-{number}" for own in map(typed, groups) for number in range(max(0, own["nodes"]))]
 
 
 def modes_of(groups: Sequence[Mapping[str, t.Any]]) -> dict[str, Group]:
-    return {group["name"]: Group(group.get("mode", FULL), group.get("guards") or ()) for group in groups}
+    return {own["name"]: Group(own["mode"], own.get("guards", ())) for own in map(typed, groups)}
 
 
 def name_faults(groups: Sequence[Mapping[str, t.Any]]) -> list[str]:
@@ -74,12 +80,12 @@ def _wrong(names: Sequence[str]) -> Iterator[tuple[int, str, str]]:
 def value_faults(groups: Sequence[Mapping[str, t.Any]]) -> list[str]:
     """What single entries must be."""
     return [
-        f"cometbft_groups.{group['name']}.{entry} = {_shown(group[entry])}: must be {wanted}"
-        for group in groups
+        f"cometbft_groups[{number}].{entry} = {_shown(own[entry])}: must be {wanted}"
+        for number, own in enumerate(map(typed, groups))
         for entry, check in _CHECKS.items()
-        if group.get(entry) not in (None, "") and (wanted := check(group[entry]))
+        if entry in own and (wanted := check(own[entry]))
     ]
 
 
 def _shown(value: t.Any) -> str:
-    return "a mapping" if isinstance(value, Mapping) else repr(value)
+    return "a mapping" if isinstance(value, Mapping) else repr(value) if isinstance(value, str) else str(value)

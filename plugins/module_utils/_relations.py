@@ -144,7 +144,7 @@ def _no_node(name: str, groups: Groups, what: str) -> str:
     names = _groups.names_of(groups)
     if name in names:
         return ""
-    counts = {group["name"]: group.get("nodes", 1) for group in groups}
+    counts = {group["name"]: _groups.typed(group)["nodes"] for group in groups}
     there = [f"{group}-0 to {group}-{count - 1}" for group, count in counts.items() if count > 0]
     return f"there is no {name or 'node'} among the {what}; they are {', '.join(there)}"
 
@@ -174,7 +174,7 @@ def sound_topology(
     if cometbft_validators > cometbft_nodes or _groups.name_faults(cometbft_groups):
         return []  # it is told already
     nodes = _groups.names_of([{"name": FIRST, "nodes": cometbft_nodes}, *cometbft_groups])
-    versions = {group["name"]: group["version"] for group in cometbft_groups if group.get("version")}
+    further = list(map(_groups.typed, cometbft_groups))
     wanted = _config_nodes.Wanted(
         version=cometbft_version,
         settings=cometbft_config,
@@ -182,9 +182,9 @@ def sound_topology(
         nodes=nodes,
         validators=nodes[:cometbft_validators],
         topology=cometbft_topology,
-        groups=_groups.modes_of(cometbft_groups),
-        group_settings={group["name"]: group.get("config") or {} for group in cometbft_groups},
-        group_versions={name: version for name, version in versions.items() if line_of(version)},
+        groups=_groups.modes_of(further),
+        group_settings={group["name"]: group.get("config", {}) for group in further},
+        group_versions={group["name"]: group["version"] for group in further if line_of(group.get("version", ""))},
     )
     try:
         topology = _config_nodes.build(wanted).topology

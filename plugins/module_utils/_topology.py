@@ -156,10 +156,12 @@ class _Around:
         self.groups = groups
         self.sentries = self._of(SENTRY)
         self.seeds = self._of(SEED)
-        #: The sentries of each validator that has some.
+        #: The sentries of each validator that is to have some.
         self.guards = {
             name: [guard for guard in self.sentries if name in groups[group_of(guard)].guards]
-            for name in dict.fromkeys(name for group in groups.values() for name in group.guards)
+            for name in dict.fromkeys(
+                name for group in groups.values() if group.mode == SENTRY for name in group.guards
+            )
         }
         apart = {*self.guards, *self.seeds}
         rest = [name for name in dict.fromkeys(nodes) if name not in apart]
@@ -204,8 +206,8 @@ class _Around:
                     faults.append(f"{at}: {guarded} is no validator{nearest(str(guarded), self.validators)}")
         bare = [name for name, guards in self.guards.items() if name in self.validators and not guards]
         return faults + [
-            f"groups: {name} has no sentry, since its groups of sentries have no node; a validator without one reaches "
-            "nobody"
+            f"groups: {name} has no sentry, since its groups of sentries have no nodes, and a validator without one "
+            "reaches nobody; add nodes"
             for name in bare
         ]
 
@@ -295,9 +297,9 @@ class _Layout:
         unknown = [name for name in names if name not in self.numbers]
         for name in unknown:
             if name in self.around.guards and name in self.around.nodes:
-                self.faults.append(f"{path}: {name} has sentries, which alone are its peers")
+                self.faults.append(f"{path}: {name} has sentries, which alone are its peers; leave it out")
             elif name in self.around.seeds:
-                self.faults.append(f"{path}: {name} is a seed, which chooses its peers itself")
+                self.faults.append(f"{path}: {name} is a seed, which tells all others of peers; leave it out")
             else:
                 self.faults.append(f"{path}: there is no node {name}{nearest(str(name), self.nodes)}")
         return not unknown
