@@ -79,7 +79,13 @@ def faults(network: Json, **other: Any) -> list[str]:
 
 
 def test_nothing_stands_in_the_way_of_a_first_network() -> None:
-    assert compare(NOTHING, asked()) == {"faults": [], "notes": [], "groups": {"tm": 4}, "nodes": NODES, "validators": 4}
+    assert compare(NOTHING, asked()) == {
+        "faults": [],
+        "notes": [],
+        "groups": {"tm": 4},
+        "nodes": NODES,
+        "validators": 4,
+    }
 
 
 def stopped(*names: str, **group: Any) -> Json:
@@ -341,3 +347,64 @@ def test_how_many_validators_must_stay(powers: list[int], stay: int) -> None:
 def test_quantities(text: str, count: int, product: str) -> None:
     assert times(text, count) == product
     assert quantity(product) == quantity(text) * count
+
+
+# --- groups ----------------------------------------------------------------------------------------------------------
+
+
+def group(name: str, nodes: int, **differs: Any) -> Json:
+    return {"name": name, "nodes": nodes, "volume_size": "2Gi", "storage_class": "", **differs}
+
+
+def with_sentries(**differs: Any) -> Json:
+    network = live()
+    network["groups"].append({**network["groups"][0], "name": "sentry", "replicas": 2, "nodes": 2, **differs})
+    network["nodes"] += [{"name": f"sentry-{n}", "power": 0, "answers": True, "reason": ""} for n in range(2)]
+    return network
+
+
+def test_groups_come_and_grow() -> None:
+    found = compare(live(), asked(groups=[group("sentry", 2), group("seed", 1)]))
+    assert (found["faults"], found["notes"]) == ([], [])
+    assert found["groups"] == {"tm": 4, "sentry": 2, "seed": 1}
+    assert found["nodes"] == [*NODES, "sentry-0", "sentry-1", "seed-0"]
+    assert found["validators"] == 4
+    assert compare(with_sentries(), asked(groups=[group("sentry", 3)]))["groups"] == {"tm": 4, "sentry": 3}
+
+
+def test_nodes_of_a_group_leave_once_that_is_confirmed() -> None:
+    wish = [group("sentry", 1)]
+    (fault,) = faults(with_sentries(), groups=wish)
+    assert fault == (
+        "its group sentry runs 2 nodes, cometbft_groups.sentry.nodes is 1: set cometbft_groups.sentry.nodes=2, or "
+        "confirm that sentry-1 shall stop (CONFIRM=yes)"
+    )
+    found = compare(with_sentries(), asked(groups=wish, confirmed=True))
+    assert (found["faults"], found["groups"]["sentry"]) == ([], 1)
+
+
+def test_a_node_that_votes_does_not_leave_its_group() -> None:
+    network = with_sentries()
+    network["nodes"][-1]["power"] = 10
+    (fault,) = faults(network, groups=[group("sentry", 1)], confirmed=True)
+    assert fault.startswith("sentry-1 holds 10 of 40 power: ")
+
+
+def test_what_kubectl_scale_did_to_a_group_is_kept() -> None:
+    found = compare(with_sentries(replicas=3), asked(groups=[group("sentry", 2)]))
+    assert (found["faults"], found["groups"]) == ([], {"tm": 4, "sentry": 3})
+    assert found["notes"][0].startswith("the StatefulSet sentry was scaled to 3 nodes by somebody else: kept ")
+
+
+def test_a_group_that_nobody_names_any_more_is_asked_for() -> None:
+    assert faults(with_sentries()) == [
+        "it has the group sentry of 2 nodes, which cometbft_groups does not name: name it there, with nodes: 0 where "
+        "they shall stop"
+    ]
+    assert faults(with_sentries(replicas=0, nodes=0)) == []
+    assert faults(with_sentries(replicas=0, stopped=2), groups=[]) != []
+
+
+def test_volumes_of_a_group_stay_as_they_are() -> None:
+    (fault,) = faults(with_sentries(), groups=[group("sentry", 2, volume_size="5Gi")])
+    assert fault.startswith("its group sentry's volumes have 2Gi, cometbft_groups.sentry.volume_size is 5Gi: ")
