@@ -470,13 +470,14 @@ def wanted(network: Json) -> list[Json]:
 
 
 def cut_off(network: Json, name: str) -> list[str]:
-    """Validators that have no other peer than this node without a vote: it guards them alone."""
+    """Validators that have no other peer than this node without a vote: no other one guards them now."""
     if node_of(network, name)["power"]:
         return []
+    here = {node["name"] for node in network["nodes"] if node["answers"]}
     return [
         node["name"]
         for node in network["nodes"]
-        if node["power"] and node["dials"] == [name] and node["peers"] == node["peers_expected"] == 1
+        if node["power"] and node["peers"] == 1 and [peer for peer in node["dials"] if peer in here] == [name]
     ]
 
 

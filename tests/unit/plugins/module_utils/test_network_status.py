@@ -607,3 +607,37 @@ def test_how_the_newest_blocks_came(seen: Observed) -> None:
     for name in seen.answers:
         seen.answers[name] = replace(answer, blocks={})
     assert report(seen)["recent"] == {"blocks": 0, "txs": 0, "interval": None}
+
+
+# --- groups ----------------------------------------------------------------------------------------------------------
+
+
+def test_nodes_of_all_groups_are_told_with_their_modes(seen: Observed) -> None:
+    for name, mode in (("sentry", "sentry"), ("seed", "seed")):
+        workload = copy.deepcopy(seen.workloads[0])
+        workload["metadata"]["name"], workload["spec"]["replicas"] = name, 1
+        workload["metadata"]["annotations"]["mintnet.io/nodes"] = "1"
+        pod = copy.deepcopy(seen.pods[-1])
+        pod["metadata"]["name"] = f"{name}-0"
+        pod["metadata"]["labels"] |= {"tm": name, "controller-revision-hash": "older"}
+        seen.workloads.append(workload)
+        seen.pods.append(pod)
+        rows = next(item for item in seen.config_maps if item["metadata"]["name"] == "tm-nodes")
+        rows["data"]["nodes"] += f"{name}-0 {name}-0 {name} {mode} tm-0 - -\n"
+        answer = copy.deepcopy(answer_of(seen, "tm-3"))
+        answer.status["validator_info"]["address"] = name
+        answer.status["node_info"]["id"] = name
+        seen.answers[f"{name}-0"] = answer
+    network = report(seen)
+    modes = {node["name"]: node["mode"] for node in network["nodes"]}
+    assert modes == {
+        **{"seed-0": "seed", "sentry-0": "sentry"},
+        **dict.fromkeys(("tm-0", "tm-1", "tm-2", "tm-3"), "validator"),
+    }
+    assert {group["name"]: (group["nodes"], group["validators"]) for group in network["groups"]} == {
+        **{"tm": (4, 4), "sentry": (1, 0), "seed": (1, 0)}
+    }
+    outdated = {group["name"]: group["outdated"] for group in network["groups"]}
+    assert outdated == {"tm": [], "sentry": ["sentry-0"], "seed": ["seed-0"]}
+    assert network["power"]["total"] == 40
+    assert node_of(network, "sentry-0")["dials"] == ["tm-0"]

@@ -29,7 +29,6 @@ def node(name: str, **differs: Any) -> Json:
         "peers_missing": [],
         "dials": [],
         "peers": 3,
-        "peers_expected": 3,
         "reason": "",
         "stopped": False,
         "pod": "Running",
@@ -192,7 +191,7 @@ def test_the_quorum_does_not_hold_without_a_second_one() -> None:
 def guarded(sentries: int, **differs: Any) -> Json:
     """Four validators that have no other peers than their sentries, a seed, and a full node of the first group."""
     guards = [f"sentry-{number}" for number in range(sentries)]
-    hidden = {"dials": guards, "peers": sentries, "peers_expected": sentries, **differs}
+    hidden = {"dials": guards, "peers": sentries, **differs}
     nodes = [node(f"tm-{number}", **hidden) for number in range(4)]
     others = ["tm-4", *guards, "seed-0"]
     found = network(*nodes, *(node(name, power=0, **differs) for name in others))
