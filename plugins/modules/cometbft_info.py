@@ -149,7 +149,7 @@ network:
           type: str
           sample: tm-0
         mode:
-          description: Whether it is a V(validator) or a V(full) node now.
+          description: Whether it is a V(validator) now, a V(sentry) or a V(seed), or a V(full) node.
           type: str
           sample: validator
         stopped:
