@@ -214,21 +214,26 @@ class _Around:
     def build(self, places: dict[str, Place]) -> dict[str, Place]:
         """Those of the open nodes, and what comes around them."""
         voting = set(self.validators)
+        # A node in seed mode hangs up on whoever dials it and asks. It follows the chain by these, which it dials itself,
+        # and which never dial it: it is neither told to them, nor does it come into their address books.
+        followed = self.open[:2] if self.seeds else []
         for name in self.open if self.exchange else ():
-            places[name].seeds = self.seeds
+            if name in followed:
+                places[name].private_peers = self.seeds
+            else:
+                places[name].seeds = self.seeds
             if self.seeds or name not in voting:
                 places[name].pex = True
         for guard in self.sentries:
             guarded = [name for name, guards in self.guards.items() if guard in guards]
             # They know the validators' addresses, and never give them away.
-            places[guard].private_peers = guarded
+            places[guard].private_peers = guarded + places[guard].private_peers
             places[guard].persistent_peers = places[guard].persistent_peers + guarded
         for name, guards in self.guards.items():
             places[name] = Place(persistent_peers=guards, pex=False)
         for name in self.seeds:
-            # A node in seed mode hangs up on all but these, and would not follow the chain without them.
             others = [other for other in self.seeds if other != name]
-            places[name] = Place(persistent_peers=self.open[:2], seeds=others, pex=True, seed_mode=True)
+            places[name] = Place(persistent_peers=followed, seeds=others, pex=True, seed_mode=True)
         for name, place in places.items():
             # Whom it was told of is never crowded out, and validators never crowd each other out.
             told = {*place.persistent_peers, name}

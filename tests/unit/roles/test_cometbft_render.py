@@ -336,8 +336,8 @@ def test_nodes_of_sentries_and_seeds_know_whom_they_may(rendered: t.Callable[[st
     assert rows == {
         **{f"tm-{number}": ["validator", "sentry-0,sentry-1", "-", "-"] for number in range(4)},
         "tm-4": ["full", "sentry-0,sentry-1", "seed-0", "-"],
-        "sentry-0": ["sentry", hidden, "seed-0", hidden],
-        "sentry-1": ["sentry", f"sentry-0,{hidden}", "seed-0", hidden],
+        "sentry-0": ["sentry", hidden, "-", f"{hidden},seed-0"],
+        "sentry-1": ["sentry", f"sentry-0,{hidden}", "-", f"{hidden},seed-0"],
         "seed-0": ["seed", "sentry-0,sentry-1", "-", "-"],
     }
     assert nodes.keys() - {"nodes"} == {"tm-4.toml"}
