@@ -214,8 +214,8 @@ class _Around:
     def build(self, places: dict[str, Place]) -> dict[str, Place]:
         """Those of the open nodes, and what comes around them."""
         voting = set(self.validators)
-        # A node in seed mode hangs up on whoever dials it and asks. It follows the chain by these, which it dials itself,
-        # and which never dial it: it is neither told to them, nor does it come into their address books.
+        # A node in seed mode hangs up on whoever dials it and asks. It follows the chain by these, which it dials
+        # itself, and which never dial it: they are not told of it, and do not keep its address.
         followed = self.open[:2] if self.seeds else []
         for name in self.open if self.exchange else ():
             if name in followed:
