@@ -14,6 +14,8 @@ LINES = ("0.38", "0.39", "0.40")
 
 NETWORK_LABEL = "mintnet.io/network"
 GROUP_LABEL = "tm"
+#: By which Kubernetes knows where a machine is.
+ZONE_LABEL = "topology.kubernetes.io/zone"
 #: The group that every network has, and that has its genesis validators.
 FIRST = "tm"
 #: Recorded on a StatefulSet: how many nodes we gave it, so that a later kubectl scale is noticed.

@@ -29,6 +29,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
     STARTED,
     STOPPED,
     STOPPED_ANNOTATION,
+    ZONE_LABEL,
     group_of,
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import (
@@ -93,6 +94,7 @@ class _Report:
         self.chain = Chain(
             self.genesis, self.answers, self.compared, seen.geneses, seen.waiting, self._anew(), seen.apps
         )
+        self.places: Json = {}
         self.troubles: dict[str, Trouble] = {}
         self.reasons: list[str] = []
         self.notes: list[str] = []
@@ -101,6 +103,7 @@ class _Report:
     def build(self) -> Json:
         nodes = [self._node(name) for name in self._names()]
         power = self._power(nodes)
+        self.places = self._places(nodes)
         self._judge(nodes, power)
         seen = self.seen
         heights = [node["height"] for node in nodes if node["height"]]
@@ -119,6 +122,7 @@ class _Report:
             "recent": self._recent(),
             "empty_blocks": self._empty_blocks(),
             "power": power,
+            "places": self.places,
             "genesis": self.genesis,
             "custody": self.custody,
             "namespace": {
@@ -377,6 +381,30 @@ class _Report:
         needed = total * 2 // 3 + 1
         return {"total": total, "online": online, "needed": needed, "short": max(0, needed - online) if total else 0}
 
+    def _places(self, nodes: Sequence[Json]) -> Json:
+        """How much power each machine and each zone holds that has nodes; zones where the machines may be seen."""
+        zones = {
+            item["metadata"]["name"]: (item["metadata"].get("labels") or {}).get(ZONE_LABEL)
+            for item in self.seen.machines or []
+        }
+        found: dict[str, dict[str, int]] = {"machines": {}, "zones": {}}
+        for node in nodes:
+            machine = node["machine"]
+            for kind, place in (("machines", machine), ("zones", zones.get(machine))):
+                if place:
+                    found[kind][place] = found[kind].get(place, 0) + node["power"]
+        return found
+
+    def _judge_places(self, total: int) -> None:
+        """A place without which no block is made, where there are others that could share its power."""
+        labels = [item["metadata"].get("labels") or {} for item in self.seen.machines or []]
+        count = {"machines": len(labels), "zones": len({one[ZONE_LABEL] for one in labels if ZONE_LABEL in one})}
+        for kind, powers in self.places.items():
+            for place, power in sorted(powers.items()):
+                if max(count[kind], len(powers)) > 1 and power and power * 3 >= total:
+                    what = f"{kind.removesuffix('s')} {place} holds {power} of {total} power"
+                    self.notes.append(f"{what}, a third or more: without it no block is made")
+
     def _judge(self, nodes: Sequence[Json], power: Json) -> None:
         seen = self.seen
         if seen.namespace is None:
@@ -424,6 +452,7 @@ class _Report:
         outdated = [name for group in self.groups for name in group["outdated"] if name in self.expected]
         if outdated:
             self.notes.append(f"{', '.join(outdated)} run an older revision: create replaces them one by one")
+        self._judge_places(power["total"])
 
     def _blame(self, reason: str, step: str) -> None:
         self.reasons.append(reason)

@@ -122,6 +122,13 @@ network:
       description: Voting power, in all (C(total)), of answering nodes (C(online)), C(needed) for a block, and C(short).
       type: dict
       sample: {total: 40, online: 40, needed: 27, short: 0}
+    places:
+      description:
+        - Voting power by where its nodes run. RV(network.notes) warn of a machine or a zone that holds a third or
+          more, where there are others.
+        - Zones are known where the user may see the cluster's machines.
+      type: dict
+      sample: {machines: {m-1: 20, m-2: 20}, zones: {a: 40}}
     genesis:
       description: The public facts of the genesis, or null where there is none yet.
       type: dict

@@ -641,3 +641,25 @@ def test_nodes_of_all_groups_are_told_with_their_modes(seen: Observed) -> None:
     assert outdated == {"tm": [], "sentry": ["sentry-0"], "seed": ["seed-0"]}
     assert network["power"]["total"] == 40
     assert node_of(network, "sentry-0")["dials"] == ["tm-0"]
+
+
+# --- places ----------------------------------------------------------------------------------------------------------
+
+
+def placed(seen: Observed, *machines: str) -> list[str]:
+    """What is noted of places when the four validators run on these machines."""
+    for pod, machine in zip(seen.pods, machines, strict=True):
+        pod["spec"]["nodeName"] = machine
+    return [note for note in report(seen)["notes"] if "holds" in note]
+
+
+def test_machines_that_hold_a_third_of_the_power_are_warned_of(seen: Observed) -> None:
+    said = "machine {} holds 20 of 40 power, a third or more: without it no block is made"
+    assert placed(seen, "a", "b", "c", "d") == []
+    assert placed(seen, "a", "b", "c", "a") == [said.format("a")]
+    assert placed(seen, "a", "b", "b", "a") == [said.format("a"), said.format("b")]
+    assert report(seen)["places"] == {"machines": {"a": 20, "b": 20}, "zones": {}}
+    # Where there is but one, there is nothing to say.
+    assert placed(seen, "a", "a", "a", "a") == []
+    seen.machines = [{"metadata": {"name": name}} for name in "ab"]
+    assert placed(seen, "a", "a", "a", "a") == [said.format("a").replace("20 of", "40 of")]
