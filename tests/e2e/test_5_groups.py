@@ -110,9 +110,11 @@ def test_second_create_changes_nothing(net: Net) -> None:
 
 def test_what_cannot_be_is_refused_all_at_once(net: Net) -> None:
     before = net.user.objects(NAME), net.pods()
-    run = net.create({**SENTRY, "guards": ["tm-7"]}, {**SEED, "nodes": -1}, {"name": "tm"}, code=1)
+    told = story(net.create(SENTRY, {**SEED, "nodes": -1}, {"name": "tm"}, code=1).output)
     for part in ("cometbft_groups[1].nodes = -1", "cometbft_groups[2].name = 'tm': in use"):
-        assert part in run.output
+        assert part in told["why"]
+    told = story(net.create({**SENTRY, "guards": ["tm-0", "tm-7"]}, SEED, code=1).output)
+    assert "cometbft_groups.sentry.guards: there is no node tm-7" in told["why"]
     told = story(net.create(SENTRY, code=1).output)
     assert "it has the group seed of 1 nodes, which cometbft_groups does not name" in told["why"]
     assert (net.user.objects(NAME), net.pods()) == before
@@ -161,7 +163,8 @@ def test_a_group_more_restarts_nobody(net: Net) -> None:
 def test_nodes_of_a_group_leave_once_that_is_confirmed(net: Net) -> None:
     gone = {**ARCHIVE, "nodes": 0}
     before = net.pods()
-    assert "confirm that archive-0 shall stop" in net.create(LARGER, SEED, gone, code=1).output
+    told = story(net.create(LARGER, SEED, gone, code=1).output)
+    assert "confirm that archive-0 shall stop" in told["why"]
     assert net.pods() == before
     net.create(LARGER, SEED, gone, mintnet_confirm=True)
     net.user.wait("it is gone", lambda: "archive-0" not in net.pods())
