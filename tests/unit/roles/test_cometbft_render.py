@@ -322,6 +322,8 @@ def test_sentries_and_seeds_are_what_is_asked_for(rendered: t.Callable[[str], Ne
     claims = {name: item["spec"]["volumeClaimTemplates"][0] for name, item in workloads.items()}
     sizes = {name: claim["spec"]["resources"]["requests"]["storage"] for name, claim in claims.items()}
     assert sizes == {"tm": "2Gi", "sentry": "2Gi", "seed": "1Gi", "archive": "2Gi"}
+    room = {item["name"]: item["resources"]["requests"] for item in json.loads(made.value("_cometbft_further"))}
+    assert room["seed"] == {"cpu": "100m", "memory": "64Mi"}
     hard = found["ResourceQuota", "tm"]["spec"]["hard"]
     assert (hard["pods"], hard["requests.cpu"], hard["requests.memory"]) == ("12", "650m", "768Mi")
     (budget,) = [item for (kind, _name), item in found.items() if kind == "PodDisruptionBudget"]
