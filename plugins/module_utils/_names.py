@@ -25,6 +25,8 @@ STOPPED_ANNOTATION = "mintnet.io/stopped"
 MANAGED = ("app.kubernetes.io/managed-by", "mintnet.kubernetes")
 #: A network's objects that are alone of their kind: genesis, rows of the nodes, who has started.
 CONFIG, NODES, STARTED = "tm-config", "tm-nodes", "tm-started"
+#: The disruption budget of a network's validators; groups of sentries have one of their own.
+BUDGET = "tm"
 #: Each group's nodes have their keys in a Secret of this name behind the group's.
 OF_KEYS = "-keys"
 #: Which single nodes are stopped on purpose, and since when: their init container waits as long as they are in it.

@@ -23,6 +23,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._faults import 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._go import nanoseconds
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._logs import remedy, telling
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
+    BUDGET,
     GROUP_LABEL,
     MANAGED,
     NODES_ANNOTATION,
@@ -208,6 +209,8 @@ class _Report:
 
     def _budget(self) -> Json | None:
         for item in self.seen.budgets:
+            if item["metadata"]["name"] != BUDGET:
+                continue
             return {
                 "min_available": item["spec"].get("minAvailable"),
                 "disruptions_allowed": (item.get("status") or {}).get("disruptionsAllowed"),

@@ -99,6 +99,8 @@ def test_guarded_validators_have_their_sentries_as_peers_and_nobody_else(net: Ne
     assert not net.peers("seed-0") & set(VALIDATORS)
     policies = {item["metadata"]["name"] for item in net.case.get("networkpolicies")}
     assert policies == {"tm", *VALIDATORS}
+    budgets = {item["metadata"]["name"]: item["spec"] for item in net.case.get("poddisruptionbudgets")}
+    assert {name: spec.get("maxUnavailable") for name, spec in budgets.items()} == {"tm": None, "sentry": 1}
 
 
 def test_second_create_changes_nothing(net: Net) -> None:

@@ -326,8 +326,10 @@ def test_sentries_and_seeds_are_what_is_asked_for(rendered: t.Callable[[str], Ne
     assert room["seed"] == {"cpu": "100m", "memory": "64Mi"}
     hard = found["ResourceQuota", "tm"]["spec"]["hard"]
     assert (hard["pods"], hard["requests.cpu"], hard["requests.memory"]) == ("12", "650m", "768Mi")
-    (budget,) = [item for (kind, _name), item in found.items() if kind == "PodDisruptionBudget"]
-    assert budget["spec"]["selector"]["matchExpressions"][0]["values"] == ["tm-0", "tm-1", "tm-2", "tm-3"]
+    budgets = {name: item["spec"] for (kind, name), item in found.items() if kind == "PodDisruptionBudget"}
+    assert budgets["tm"]["selector"]["matchExpressions"][0]["values"] == ["tm-0", "tm-1", "tm-2", "tm-3"]
+    assert (list(budgets), budgets["sentry"]["maxUnavailable"]) == (["tm", "sentry"], 1)
+    assert budgets["sentry"]["selector"]["matchLabels"] == {"mintnet.io/network": "mintnet", "tm": "sentry"}
 
 
 def test_nodes_of_sentries_and_seeds_know_whom_they_may(rendered: t.Callable[[str], Network]) -> None:

@@ -628,7 +628,10 @@ def test_nodes_of_all_groups_are_told_with_their_modes(seen: Observed) -> None:
         answer.status["validator_info"]["address"] = name
         answer.status["node_info"]["id"] = name
         seen.answers[f"{name}-0"] = answer
+    sentries = {"metadata": {"name": "sentry"}, "spec": {"maxUnavailable": 1}}
+    seen.budgets = [sentries, *seen.budgets]
     network = report(seen)
+    assert network["budget"]["min_available"] == 3
     modes = {node["name"]: node["mode"] for node in network["nodes"]}
     assert modes == {
         **{"seed-0": "seed", "sentry-0": "sentry"},
