@@ -28,7 +28,8 @@ options:
     description:
       - What is asked for, with the members C(network), C(chain_id), C(nodes), C(validators), C(power) and, where they
         differ from nothing, C(powers), C(genesis_time), C(initial_height), C(consensus_params), C(block_bytes),
-        C(app_state), C(ephemeral), C(volume_size), C(storage_class), C(confirmed) and C(custody).
+        C(app_state), C(ephemeral), C(volume_size), C(storage_class), C(confirmed), C(custody) and C(groups). Each of
+        the latter has C(name), C(nodes), C(volume_size) and C(storage_class).
     type: dict
     required: true
 """
@@ -51,7 +52,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - A dictionary with C(faults) and C(notes) (lists of sentences), C(nodes) and C(validators) (numbers).
+    - A dictionary with C(faults) and C(notes) (lists of sentences), C(groups) (the number of nodes by the group's name)
+      C(nodes) (their names) and C(validators) (the number of those).
   type: dict
 """
 

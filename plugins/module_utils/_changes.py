@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._app_state import digest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._consensus_params import KNOWN, typed
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import group_of, ordinal_of
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import FIRST, group_of, ordinal_of
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import parse_time
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._quantity import quantity
 
@@ -37,9 +37,39 @@ class Wanted:
     ephemeral: bool = False
     volume_size: str = ""
     storage_class: str = ""
+    #: What was asked of further groups, each with name, nodes, volume_size and storage_class.
+    groups: Sequence[Json] = ()
     confirmed: bool = False
     #: Where keys lie: secret, or pod.
     custody: str = "secret"
+
+    @property
+    def asked(self) -> list[Asked]:
+        """Of each group; the first one has the validators."""
+        first = Asked(FIRST, self.nodes, self.volume_size, self.storage_class)
+        return [
+            first,
+            *(Asked(item["name"], item["nodes"], item["volume_size"], item["storage_class"]) for item in self.groups),
+        ]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of one group."""
+
+    name: str
+    nodes: int
+    volume_size: str
+    storage_class: str
+
+    @property
+    def whom(self) -> str:
+        return "it" if self.name == FIRST else f"its group {self.name}"
+
+    @property
+    def variables(self) -> str:
+        """How the names of its variables begin."""
+        return "cometbft_" if self.name == FIRST else f"cometbft_groups.{self.name}."
 
 
 def compare(live: Json, wanted: Wanted) -> Json:
@@ -50,12 +80,22 @@ def compare(live: Json, wanted: Wanted) -> Json:
         return {
             "faults": [f"the namespace {wanted.network} is still being deleted{why}: run again when it is gone"],
             "notes": [],
-            "nodes": wanted.nodes,
+            "groups": {asked.name: asked.nodes for asked in wanted.asked},
+            "nodes": [],
             "validators": wanted.validators,
         }
-    group = next((item for item in live["groups"] if item["name"] == "tm"), None)
-    nodes, notes, faults = _nodes(group, wanted)
-    notes += _stopped_notes(live, group)
+    groups = {item["name"]: item for item in live["groups"]}
+    group = groups.get(FIRST)
+    sizes: dict[str, int] = {}
+    notes: list[str] = []
+    faults: list[str] = []
+    for asked in wanted.asked:
+        sizes[asked.name], told, found = _nodes(groups.get(asked.name), asked, wanted.confirmed)
+        notes += told
+        faults += found
+    nodes = sizes[FIRST]
+    faults += _forgotten(live, sizes)
+    notes += _stopped_notes(live)
     validators = wanted.validators
     genesis = live["genesis"]
     if live["custody"] not in (None, wanted.custody):
@@ -71,60 +111,77 @@ def compare(live: Json, wanted: Wanted) -> Json:
         if wanted.validators > validators and wanted.validators == wanted.nodes:
             joining = ", ".join(f"tm-{n}" for n in range(validators, nodes)) or "none"
             notes.append(f"the genesis has {validators} validators; further nodes join as full nodes: {joining}")
-        faults += _power_lost(live, nodes)
+        faults += _power_lost(live, sizes)
         faults += _stopped_faults(live)
     elif group:
         faults.append(
             "its genesis, the ConfigMap tm-config, is gone: bring it back (every node tells it over RPC, at /genesis), "
             "or start a new chain with reset"
         )
-    if group:
-        faults += _volume_faults(group, wanted)
-    return {"faults": faults, "notes": notes, "nodes": nodes, "validators": validators}
+    for asked in wanted.asked:
+        if asked.name in groups:
+            faults += _volume_faults(groups[asked.name], asked, ephemeral=wanted.ephemeral)
+    names = [f"{name}-{number}" for name, count in sizes.items() for number in range(count)]
+    return {"faults": faults, "notes": notes, "groups": sizes, "nodes": names, "validators": validators}
 
 
-def _nodes(group: Json | None, wanted: Wanted) -> tuple[int, list[str], list[str]]:
+def _forgotten(live: Json, sizes: Mapping[str, int]) -> list[str]:
+    """Groups that live and that nobody asks for any more."""
+    faults = []
+    for group in live["groups"]:
+        name, count = group["name"], group["replicas"] or group["stopped"]
+        if name not in sizes and count:
+            faults.append(
+                f"it has the group {name} of {count} nodes, which cometbft_groups does not name: name it there, with "
+                "nodes: 0 where they shall stop"
+            )
+    return faults
+
+
+def _nodes(group: Json | None, wanted: Asked, confirmed: bool) -> tuple[int, list[str], list[str]]:
     """What kubectl scale did is kept and named, and nodes are not taken away; only a confirmation does either."""
+    variable = f"{wanted.variables}nodes"
     if group is None:
         return wanted.nodes, [], []
     live, ours = group["replicas"] or group["stopped"], group["nodes"]
     if live == wanted.nodes:
         return live, [], []
-    if group["stopped"] > wanted.nodes and (wanted.confirmed or wanted.nodes != ours):
+    if group["stopped"] > wanted.nodes and (confirmed or wanted.nodes != ours):
         fault = (
-            f"it is stopped, with {live} nodes, and cometbft_nodes is {wanted.nodes}: start it first (make start), so "
-            "that it is known whether those that leave vote"
+            f"{wanted.whom} is stopped, with {live} nodes, and {variable} is {wanted.nodes}: start it first "
+            "(make start), so that it is known whether those that leave vote"
         )
         return live, [], [fault]
-    if wanted.confirmed:
+    if confirmed:
         return wanted.nodes, [], []
     if live == ours:
         if wanted.nodes > live:
             return wanted.nodes, [], []
-        leaving = ", ".join(f"tm-{number}" for number in range(wanted.nodes, live))
+        leaving = ", ".join(f"{wanted.name}-{number}" for number in range(wanted.nodes, live))
         fault = (
-            f"it runs {live} nodes, cometbft_nodes is {wanted.nodes}: set cometbft_nodes={live}, or confirm that "
+            f"{wanted.whom} runs {live} nodes, {variable} is {wanted.nodes}: set {variable}={live}, or confirm that "
             f"{leaving} shall stop (CONFIRM=yes)"
         )
         return live, [], [fault]
     if wanted.nodes == ours:
         note = (
-            f"the StatefulSet tm was scaled to {live} nodes by somebody else: kept "
-            f"(cometbft_nodes is {wanted.nodes}; mintnet_confirm=true, CONFIRM=yes, puts it back)"
+            f"the StatefulSet {wanted.name} was scaled to {live} nodes by somebody else: kept "
+            f"({variable} is {wanted.nodes}; mintnet_confirm=true, CONFIRM=yes, puts it back)"
         )
         return live, [note], []
     fault = (
-        f"the StatefulSet tm was scaled to {live} nodes by somebody else, the last run gave it {ours}, and now "
-        f"cometbft_nodes is {wanted.nodes}: set cometbft_nodes={live}, or confirm the change (CONFIRM=yes)"
+        f"the StatefulSet {wanted.name} was scaled to {live} nodes by somebody else, the last run gave it {ours}, and "
+        f"now {variable} is {wanted.nodes}: set {variable}={live}, or confirm the change (CONFIRM=yes)"
     )
     return live, [], [fault]
 
 
-def _stopped_notes(live: Json, group: Json | None) -> list[str]:
+def _stopped_notes(live: Json) -> list[str]:
     """The network as a whole is started again, since it shall make blocks; single nodes stay as they were left."""
     notes = []
-    if group and group["stopped"]:
-        notes.append(f"it was stopped by make stop, with {group['stopped']} nodes: it is started again")
+    count = sum(group["stopped"] for group in live["groups"])
+    if count:
+        notes.append(f"it was stopped by make stop, with {count} nodes: it is started again")
     stay = ", ".join(live["stopped"])
     if stay:
         verb = "stay" if len(live["stopped"]) > 1 else "stays"
@@ -207,14 +264,15 @@ def _plain(value: t.Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _power_lost(live: Json, nodes: int) -> list[str]:
+def _power_lost(live: Json, sizes: Mapping[str, int]) -> list[str]:
     """A node that votes may not be scaled away; kubectl scale may have done it already, which status tells."""
     total = live["power"]["total"]
     # A node that was promoted and does not answer cannot say that it is the one that votes.
     unknown = total - sum(node["power"] for node in live["nodes"])
     faults = []
     for node in live["nodes"]:
-        stays = group_of(node["name"]) != "tm" or (ordinal_of(node["name"]) or 0) < nodes
+        group = group_of(node["name"])
+        stays = group not in sizes or (ordinal_of(node["name"]) or 0) < sizes[group]
         if stays or node["reason"] == "scaled away":
             continue
         if node["power"]:
@@ -230,21 +288,22 @@ def _power_lost(live: Json, nodes: int) -> list[str]:
     return faults
 
 
-def _volume_faults(group: Json, wanted: Wanted) -> list[str]:
+def _volume_faults(group: Json, wanted: Asked, *, ephemeral: bool) -> list[str]:
     cannot = "volumes of a StatefulSet that exists cannot change: keep it, or choose another cometbft_network"
-    if group["ephemeral"] != wanted.ephemeral:
+    whose, variables = "its" if wanted.name == FIRST else f"{wanted.whom}'s", wanted.variables
+    if group["ephemeral"] != ephemeral:
         kept = "ephemeral" if group["ephemeral"] else "kept on claims"
-        return [f"its data is {kept}, cometbft_ephemeral is {str(wanted.ephemeral).lower()}: {cannot}"]
-    if wanted.ephemeral:
+        return [f"{whose} data is {kept}, cometbft_ephemeral is {str(ephemeral).lower()}: {cannot}"]
+    if ephemeral:
         return []
     faults = []
     if quantity(group["volume_size"]) != quantity(wanted.volume_size):
         faults.append(
-            f"its volumes have {group['volume_size']}, cometbft_volume_size is {wanted.volume_size}: {cannot}"
+            f"{whose} volumes have {group['volume_size']}, {variables}volume_size is {wanted.volume_size}: {cannot}"
         )
     if wanted.storage_class and group["storage_class"] != wanted.storage_class:
         there = group["storage_class"] or "the default"
-        faults.append(f"its storage class is {there}, cometbft_storage_class is {wanted.storage_class}: {cannot}")
+        faults.append(f"{whose} storage class is {there}, {variables}storage_class is {wanted.storage_class}: {cannot}")
     return faults
 
 

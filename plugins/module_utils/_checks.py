@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _kubeconfig
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import is_single, nearest
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import is_label, is_single, nearest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._quantity import quantity
 
 QUANTITY = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?\d+)?", re.ASCII)
@@ -153,6 +153,20 @@ def _number(text: t.Any) -> Decimal | None:
         return quantity(str(text))
     except ArithmeticError:  # its exponent is beyond all bounds
         return Decimal(0)
+
+
+_LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", re.ASCII)
+
+
+def node_selector(value: Mapping[t.Any, t.Any]) -> str | None:
+    wanted = "labels of machines by their names, such as {disktype: ssd}"
+    for name, text in value.items():
+        prefix, slash, key = str(name).rpartition("/")
+        if not _LABEL.fullmatch(key) or (slash and not all(map(is_label, prefix.split(".")))):
+            return f"{wanted}, and {name!r} is no name of a label"
+        if not isinstance(text, str) or (text and not _LABEL.fullmatch(text)):
+            return f"{wanted}, and what {name} is to be is no text that a label can have: {text!r}"
+    return None
 
 
 # Expressions

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 import typing as t
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -18,9 +19,14 @@ from functools import partial
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import KINDS, Api, Json
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import ClusterError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster_state import default_storage_class
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import NETWORK_LABEL, nodes_of
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
+    FIRST,
+    GROUP_LABEL,
+    NETWORK_LABEL,
+    nodes_of,
+)
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._quantity import plain, quantity
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._room import is_for_good, room_of
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._room import is_for_good, requests_of, room_of
 
 #: The oldest Kubernetes that networks are made for: native sidecars, server-side apply and the rest are stable there.
 OLDEST = (1, 32)
@@ -50,6 +56,17 @@ class Wish:
     resources: Mapping[str, Mapping[str, str]]
     volume: str = ""
     storage_class: str = ""
+    group: str = FIRST
+    #: Groups of nodes beside it, of the same network.
+    further: Sequence[Wish] = ()
+
+    @property
+    def all(self) -> list[Wish]:
+        return [self, *self.further]
+
+    @property
+    def count(self) -> int:
+        return sum(one.nodes for one in self.all)
 
 
 @dataclass
@@ -86,10 +103,10 @@ def check(api: Api, wish: Wish) -> Findings:
         *_of_version(findings.version),
         *(_of_namespace(wish.network) if new and not answers["Namespace", "create"] else ()),
         *_of_rights(lacking, api.cluster.context, wish.network),
-        *_of_storage(wish, seen["classes"]),
-        *_of_quotas(wish, seen["quotas"] or [], len(seen["pods"] or [])),
+        *dict.fromkeys(fault for one in wish.all if one.nodes for fault in _of_storage(one, seen["classes"])),
+        *_of_quotas(wish, seen["quotas"] or [], seen["pods"] or []),
     ]
-    if len(seen["pods"] or []) < wish.nodes:
+    if len(seen["pods"] or []) < wish.count:
         findings.notes += _of_machines(wish, seen["machines"])
     return findings
 
@@ -159,7 +176,8 @@ def _of_storage(wish: Wish, classes: list[Json] | None) -> Iterator[str]:
     there = f"there are {', '.join(names)}" if names else "there are none"
     if wish.storage_class:
         if wish.storage_class not in names:
-            yield f"cometbft_storage_class = {wish.storage_class!r}: there is no such storage class; {there}"
+            variable = "cometbft_" if wish.group == FIRST else f"cometbft_groups.{wish.group}."
+            yield f"{variable}storage_class = {wish.storage_class!r}: there is no such storage class; {there}"
     elif not default_storage_class(classes):
         yield (
             f"it has no default storage class: name one in cometbft_storage_class ({there}), or set cometbft_ephemeral "
@@ -167,9 +185,10 @@ def _of_storage(wish: Wish, classes: list[Json] | None) -> Iterator[str]:
         )
 
 
-def _of_quotas(wish: Wish, quotas: list[Json], there: int) -> Iterator[str]:
+def _of_quotas(wish: Wish, quotas: list[Json], pods: list[Json]) -> Iterator[str]:
     """Quotas count what pods ask for; those of the network's pods that exist are in what is used."""
-    each = _of_each(wish)
+    there = Counter((pod["metadata"].get("labels") or {}).get(GROUP_LABEL, FIRST) for pod in pods)
+    each = [(one, _of_each(one)) for one in wish.all]
     for quota in quotas:
         name, labels = quota["metadata"]["name"], quota["metadata"].get("labels") or {}
         if labels.get(NETWORK_LABEL) == wish.network:
@@ -177,11 +196,15 @@ def _of_quotas(wish: Wish, quotas: list[Json], there: int) -> Iterator[str]:
         hard, used = quota["spec"].get("hard") or {}, (quota.get("status") or {}).get("used") or {}
         for what, most in hard.items():
             left = quantity(most) - quantity(used.get(what, 0))
-            wanted = each.get(what, Decimal()) * max(0, wish.nodes - there)
+            wanted = sum(
+                (counted.get(what, Decimal()) * max(0, one.nodes - there[one.group]) for one, counted in each),
+                Decimal(),
+            )
             if wanted > left:
+                whole = sum((counted.get(what, Decimal()) * one.nodes for one, counted in each), Decimal())
                 yield (
                     f"quota {name} of namespace {wish.network} allows {most} of {what}, of which {used.get(what, 0)} "
-                    f"are used, and {wish.nodes} nodes need {plain(each[what] * wish.nodes)}: ask for more, or for "
+                    f"are used, and {wish.count} nodes need {plain(whole)}: ask for more, or for "
                     "less with cometbft_nodes and cometbft_resources"
                 )
 
@@ -206,9 +229,16 @@ def _of_machines(wish: Wish, machines: list[Json] | None) -> Iterator[str]:
     if not open_to_all:
         yield "no machine takes pods now: all are cordoned or tainted"
         return
-    pod = {"spec": {"containers": [{"resources": wish.resources}]}}
-    if is_for_good(pod, wish.nodes, open_to_all):
-        yield f"its machines have no room for {wish.nodes} nodes, unless more are added: {room_of(pod, open_to_all)}"
+    pods = [(one.nodes, {"spec": {"containers": [{"resources": one.resources}]}}) for one in wish.all if one.nodes]
+    if len(pods) > 1:
+        # All of them need at least what the smallest ones would.
+        asked = [requests_of(pod) for _nodes, pod in pods]
+        least = {name: str(min(one[name] for one in asked)) for name in ("cpu", "memory")}
+        pods.append((wish.count, {"spec": {"containers": [{"resources": {"requests": least}}]}}))
+    for nodes, pod in pods:
+        if is_for_good(pod, nodes, open_to_all):
+            yield f"its machines have no room for {nodes} nodes, unless more are added: {room_of(pod, open_to_all)}"
+            return
 
 
 def _tainted(machine: Json) -> bool:

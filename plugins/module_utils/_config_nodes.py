@@ -18,7 +18,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._config import 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._config_ignored import ignored
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import group_of, nearest
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._topology import Place, Topology, lay_out
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._topology import Group, Place, Topology, lay_out
 
 INBOUND: Key = ("p2p", "max_num_inbound_peers")
 
@@ -37,6 +37,9 @@ class Wanted:
     nodes: Sequence[str] = ()
     validators: Sequence[str] = ()
     topology: Mapping[str, t.Any] = field(default_factory=dict)
+    #: Groups beside that of the validators, and the versions of those that have one of their own.
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    group_versions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -62,44 +65,58 @@ def sha256(text: str) -> str:
 def build(wanted: Wanted) -> Files:
     """All faults of everything that is asked for are in the one error."""
     faults: list[str] = []
-    basis = Config.basis(
-        wanted.version, block_time=wanted.block_time, proxy_app=wanted.proxy_app, abci=wanted.abci, faults=faults
-    )
-    names = list(dict.fromkeys(map(group_of, wanted.nodes)))
+    bases = {
+        version: Config.basis(
+            version, block_time=wanted.block_time, proxy_app=wanted.proxy_app, abci=wanted.abci, faults=faults
+        )
+        for version in dict.fromkeys([wanted.version, *wanted.group_versions.values()])
+    }
+    names = list(dict.fromkeys([*map(group_of, wanted.nodes), *wanted.groups]))
     faults += _unknown("group_settings", wanted.group_settings, names, "group")
+    faults += _unknown("group_versions", wanted.group_versions, names, "group")
     faults += _unknown("node_settings", wanted.node_settings, wanted.nodes, "node")
 
-    for_all = read(basis, wanted.settings, faults)
+    for_all = {version: read(basis, wanted.settings, faults) for version, basis in bases.items()}
+    # What no version takes is told once.
+    faults = list(dict.fromkeys(faults))
+
+    def version_of(group: str) -> str:
+        return wanted.group_versions.get(group, wanted.version)
+
     of_groups = {
-        name: read(basis, settings, faults, where=f"group_settings.{name}.")
+        name: read(bases[version_of(name)], settings, faults, where=f"group_settings.{name}.")
         for name, settings in wanted.group_settings.items()
     }
     of_nodes = {
-        name: read(basis, settings, faults, where=f"node_settings.{name}.", of_node=True)
+        name: read(bases[version_of(group_of(name))], settings, faults, where=f"node_settings.{name}.", of_node=True)
         for name, settings in wanted.node_settings.items()
     }
     topology = Topology({}, 0, 0, 0, 0)
     try:
-        topology = lay_out(wanted.nodes, wanted.validators, wanted.topology)
+        topology = lay_out(wanted.nodes, wanted.validators, wanted.topology, wanted.groups)
     except FaultsError as error:
-        of_others = ("nodes:", "validators:")
+        of_others = ("nodes:", "validators:", "groups.", "groups:")
         faults += [fault if fault.startswith(of_others) else f"topology.{fault}" for fault in error.faults]
     if faults:
         raise FaultsError("checking the configuration", faults)
 
-    groups = {name: basis.over(for_all).over(of_groups.get(name, {})) for name in names}
+    def config_of(group: str, place: Place) -> Config:
+        version = version_of(group)
+        return _placed(bases[version], place).over(for_all[version]).over(of_groups.get(group, {}))
+
+    groups = {name: config_of(name, topology.groups.get(name, Place())) for name in names}
     shared: dict[tuple[str, bool | None, bool], Config] = {}
     nodes: dict[str, Config] = {}
     for name in wanted.nodes:
         place, group = topology.places[name], group_of(name)
         kind = (group, place.pex, place.seed_mode)
         if kind not in shared:
-            shared[kind] = _placed(basis, place).over(for_all).over(of_groups.get(group, {}))
+            shared[kind] = config_of(group, place)
         nodes[name] = shared[kind].over(of_nodes[name]) if name in of_nodes else shared[kind]
     crowded = _crowded(nodes, topology)
     if crowded:
         raise FaultsError("checking the configuration", crowded)
-    files = Files(basis.over(for_all), groups, nodes, topology, [])
+    files = Files(bases[wanted.version].over(for_all[wanted.version]), groups, nodes, topology, [])
     files.warnings = _warnings(wanted, files, for_all, of_groups, of_nodes)
     return files
 
@@ -135,21 +152,25 @@ def _crowded(nodes: Mapping[str, Config], topology: Topology) -> list[str]:
 def _warnings(
     wanted: Wanted,
     files: Files,
-    for_all: Mapping[Key, t.Any],
+    for_all: Mapping[str, Mapping[Key, t.Any]],
     of_groups: Mapping[str, Mapping[Key, t.Any]],
     of_nodes: Mapping[str, Mapping[Key, t.Any]],
 ) -> list[str]:
     """Of what is set for several nodes, only what none of them uses."""
 
-    def said(keys: Iterable[Key], configs: Iterable[Config], where: str) -> list[str]:
-        each = [ignored(wanted.version, config, keys, where) for config in configs]
+    def said(keys: Iterable[Key], configs: Iterable[tuple[str, Config]], where: str) -> list[str]:
+        each = [ignored(version, config, keys, where) for version, config in configs]
         return [text for text in each[0] if all(text in others for others in each[1:])] if each else []
 
-    distinct = {id(config): config for config in files.nodes.values()} or {0: files.basis}
-    found = said(for_all, distinct.values(), "")
+    def distinct(names: Iterable[str]) -> Iterable[tuple[str, Config]]:
+        versions = {name: wanted.group_versions.get(group_of(name), wanted.version) for name in names}
+        return {id(files.nodes[name]): (version, files.nodes[name]) for name, version in versions.items()}.values()
+
+    found = said(for_all[wanted.version], distinct(files.nodes) or [(wanted.version, files.basis)], "")
     for name, values in of_groups.items():
-        members = {id(files.nodes[node]): files.nodes[node] for node in files.nodes if group_of(node) == name}
-        found += said(values, members.values(), f"group_settings.{name}.")
+        found += said(
+            values, distinct(node for node in files.nodes if group_of(node) == name), f"group_settings.{name}."
+        )
     for name, values in of_nodes.items():
-        found += said(values, [files.nodes[name]], f"node_settings.{name}.")
+        found += said(values, distinct([name]), f"node_settings.{name}.")
     return found

@@ -13,7 +13,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils import _cluster
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_places import Directory, Nowhere
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_secret import Secret
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import is_label
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import OF_KEYS, is_label
 
 CHECKING = "checking what was asked"
 
@@ -58,4 +58,4 @@ def place_of(params: dict[str, t.Any], labels: dict[str, str] | None = None) -> 
 
 
 def secret_of(params: dict[str, t.Any]) -> str:
-    return str(params["secret"] or f"{params['group']}-keys")
+    return str(params["secret"] or params["group"] + OF_KEYS)

@@ -21,6 +21,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError, MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_ensure import DOING, Entry
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._keys import Kind
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import group_of
 
 #: What Kubernetes allows as the sum of a Secret's values.
 SECRET_LIMIT = 1024 * 1024
@@ -225,6 +226,51 @@ class Secret:
     def _backup(self, entry: Entry, old_id: str) -> str | None:
         before = f"{_data_key(entry)}.{old_id}."
         return next((key for key in self._backups.data if key.startswith(before)), None)
+
+
+class Secrets:
+    """Those of several groups: no pod is given what another group's nodes sign with."""
+
+    def __init__(self, groups: Mapping[str, Secret]) -> None:
+        self._groups = groups
+
+    @property
+    def secrets(self) -> list[str]:
+        return [name for group in self._groups.values() for name in group.secrets]
+
+    def describe(self, entry: Entry) -> str:
+        return self._of(entry.node).describe(entry)
+
+    def load(self, names: Sequence[str]) -> dict[Entry, str]:
+        texts: dict[Entry, str] = {}
+        faults: list[str] = []
+        for group, secret in self._groups.items():
+            try:
+                texts |= secret.load([name for name in names if group_of(name) == group])
+            except FaultsError as error:
+                faults += error.faults
+        if faults:
+            raise FaultsError(DOING, faults)
+        return texts
+
+    def faults(self, names: Sequence[str], existing: Collection[Entry], coming: Collection[Entry]) -> list[str]:
+        """The sign state is on the pods' volumes."""
+        return []
+
+    def store(self, texts: Mapping[Entry, str]) -> None:
+        for group, secret in self._groups.items():
+            own = {entry: text for entry, text in texts.items() if group_of(entry.node) == group}
+            if own:
+                secret.store(own)
+
+    def replace(self, entry: Entry, old: str, new: str, old_id: str) -> str | None:
+        return self._of(entry.node).replace(entry, old, new, old_id)
+
+    def was_replaced(self, entry: Entry, old_id: str) -> bool:
+        return self._of(entry.node).was_replaced(entry, old_id)
+
+    def _of(self, node: str) -> Secret:
+        return self._groups[group_of(node)]
 
 
 def _data_key(entry: Entry) -> str:

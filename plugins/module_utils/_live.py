@@ -72,13 +72,18 @@ def observe(api: Api, network: str, before: Observed | None = None) -> Observed:
     calls = {name: partial(_list, api, doing, _FIELDS[name], network) for name in fields}
     if before is None:
         calls["namespace"] = partial(api.request, doing, "GET", KINDS["Namespace"].path(name=network))
+        calls["machines"] = partial(api.request, doing, "GET", KINDS["Node"].path())
     answers = api.side_by_side(calls)
+    # They only say where the power is, and whoever may use a namespace need not see them.
+    machines = answers.pop("machines", None)
     pods = answers["pods"]
     if isinstance(pods, ClusterError):
         raise pods
 
     seen = Observed(network, pods.date)
+    seen.machines = machines.json()["items"] if isinstance(machines, Answer) else None
     if before:
+        seen.machines = before.machines
         seen.namespace, seen.not_verified = before.namespace, before.not_verified
         seen.config_maps, seen.services, seen.budgets = before.config_maps, before.services, before.budgets
         seen.served = before.served

@@ -78,7 +78,7 @@ WHOLE = (
     "network that lives: kubectl diff -f FILE. To remove it with its chain, keys and volumes: kubectl delete -f FILE."
 )
 
-#: What an object is, by its kind, and of ConfigMaps by how their name begins.
+#: What an object is, by its kind, and of ConfigMaps by what is in their name.
 _ABOUT = {
     "Namespace": "It enforces the restricted Pod Security standard.",
     "Secret": "NODE.priv_validator_key.json and NODE.node_key.json of each node.",
@@ -91,7 +91,7 @@ _ABOUT = {
     CONFIG: "The genesis, or the head of what is too large for one ConfigMap. Where pods make their own keys, all but "
     "these, and the validators' names and powers.",
     "tm-nodes": "One row a node, read when it starts: name, moniker, id, mode, peers, seeds, private peers.",
-    "tm-settings-": "Configuration and scripts of all nodes. Its name is the hash of its content.",
+    "-settings-": "Configuration and scripts of all nodes. Its name is the hash of its content.",
     "tm-app-": "Files of the application. Its name is the hash of its content.",
 }
 
@@ -186,7 +186,7 @@ def objects_of(text: str) -> list[Json]:
 
 def _about(item: Json) -> str:
     name = item["metadata"]["name"]
-    return _ABOUT.get(item["kind"]) or next((said for begin, said in _ABOUT.items() if name.startswith(begin)), "")
+    return _ABOUT.get(item["kind"]) or next((said for part, said in _ABOUT.items() if part in name), "")
 
 
 def _comment(text: str) -> str:

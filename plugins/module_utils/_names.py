@@ -14,13 +14,21 @@ LINES = ("0.38", "0.39", "0.40")
 
 NETWORK_LABEL = "mintnet.io/network"
 GROUP_LABEL = "tm"
+#: By which Kubernetes knows where a machine is.
+ZONE_LABEL = "topology.kubernetes.io/zone"
+#: The group that every network has, and that has its genesis validators.
+FIRST = "tm"
 #: Recorded on a StatefulSet: how many nodes we gave it, so that a later kubectl scale is noticed.
 NODES_ANNOTATION = "mintnet.io/nodes"
 #: Recorded beside it, once the network is stopped: how many nodes it had. Empty as long as it runs.
 STOPPED_ANNOTATION = "mintnet.io/stopped"
 MANAGED = ("app.kubernetes.io/managed-by", "mintnet.kubernetes")
-#: A network's objects that are alone of their kind: genesis, rows of the nodes, who has started, keys.
-CONFIG, NODES, STARTED, KEYS = "tm-config", "tm-nodes", "tm-started", "tm-keys"
+#: A network's objects that are alone of their kind: genesis, rows of the nodes, who has started.
+CONFIG, NODES, STARTED = "tm-config", "tm-nodes", "tm-started"
+#: The disruption budget of a network's validators; groups of sentries have one of their own.
+BUDGET = "tm"
+#: Each group's nodes have their keys in a Secret of this name behind the group's.
+OF_KEYS = "-keys"
 #: Which single nodes are stopped on purpose, and since when: their init container waits as long as they are in it.
 STOPPED = "tm-stopped"
 #: Where pods make their own keys: the container that serves their public half, and its port.

@@ -10,7 +10,7 @@ import itertools
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
-from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config_nodes, _genesis, _topology
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _config_nodes, _genesis, _groups, _topology
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._app import (
     sound_app,
     sound_built_in,
@@ -27,13 +27,14 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_relati
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_types import line_fault, type_named
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines_plan import FIRST_ADDRESS
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
+    FIRST,
     PUB_KEY,
     PUB_KEY_PORT,
-    group_of,
     is_single,
     line_of,
-    ordinal_of,
 )
+
+Groups = Sequence[Mapping[str, t.Any]]
 
 
 def few_enough_validators(cometbft_validators: int, cometbft_nodes: int) -> list[str]:
@@ -45,7 +46,7 @@ def few_enough_validators(cometbft_validators: int, cometbft_nodes: int) -> list
 def sound_powers(cometbft_power: int, cometbft_powers: Mapping[str, t.Any], cometbft_validators: int) -> list[str]:
     faults = []
     for name, power in cometbft_powers.items():
-        if fault := _no_node(name, cometbft_validators, "validators"):
+        if fault := _no_node(name, [{"name": FIRST, "nodes": cometbft_validators}], "validators"):
             faults.append(f"cometbft_powers.{name}: {fault}")
         if isinstance(power, bool) or not str(power).isdecimal() or int(power) < 1:
             faults.append(f"cometbft_powers.{name} = {power!r}: must be a whole number, 1 or more")
@@ -67,6 +68,7 @@ def sound_keys(
     cometbft_key_type: str,
     cometbft_key_types: Mapping[str, t.Any],
     cometbft_key_sources: Sequence[Mapping[str, t.Any]],
+    cometbft_groups: Groups,
 ) -> list[str]:
     line = str(line_of(cometbft_version))
     faults = []
@@ -80,9 +82,8 @@ def sound_keys(
             faults.append(f"{what} = {kind!r}: {fault}")
     named = [(f"cometbft_key_types.{name}", name) for name in cometbft_key_types]
     named += [(f"cometbft_key_sources[{n}].node", item.get("node", "")) for n, item in enumerate(cometbft_key_sources)]
-    return faults + [
-        f"{what}: {fault}" for what, name in named if (fault := _no_node(str(name), cometbft_nodes, "nodes"))
-    ]
+    groups = [{"name": FIRST, "nodes": cometbft_nodes}, *cometbft_groups]
+    return faults + [f"{what}: {fault}" for what, name in named if (fault := _no_node(str(name), groups, "nodes"))]
 
 
 def sound_custody(
@@ -95,6 +96,7 @@ def sound_custody(
     cometbft_genesis_script: str,
     cometbft_keep_keys: bool,
     cometbft_app_ports: Mapping[str, t.Any],
+    cometbft_groups: Groups,
 ) -> list[str]:
     """What cannot be where a pod makes its own keys on its volume, and the first validator's pod the genesis."""
     if cometbft_custody != "pod":
@@ -113,6 +115,7 @@ def sound_custody(
         "cometbft_genesis_src": (cometbft_genesis_src, "the genesis is made of keys that nobody has yet"),
         "cometbft_genesis_script": (cometbft_genesis_script, "the genesis is made of keys that nobody has yet"),
         "cometbft_keep_keys": (cometbft_keep_keys, "keys lie on the volumes, which go with the chain"),
+        "cometbft_groups": (cometbft_groups, "pods with keys of their own know one group"),
     }
     faults += [
         f"{name}: contradicts cometbft_custody = 'pod': {why}; leave it out, or set cometbft_custody to secret"
@@ -137,11 +140,17 @@ def sound_render_path(cometbft_render_path: str, cometbft_custody: str) -> list[
     ]
 
 
-def _no_node(name: str, count: int, what: str) -> str:
-    ordinal = ordinal_of(name)
-    if group_of(name) == "tm" and ordinal is not None and ordinal < count:
+def _no_node(name: str, groups: Groups, what: str) -> str:
+    names = _groups.names_of(groups)
+    if name in names:
         return ""
-    return f"there is no {name or 'node'} among the {what}; they are tm-0 to tm-{count - 1}"
+    counts = {group["name"]: _groups.typed(group)["nodes"] for group in groups}
+    there = [f"{group}-0 to {group}-{count - 1}" for group, count in counts.items() if count > 0]
+    return f"there is no {name or 'node'} among the {what}; they are {', '.join(there)}"
+
+
+def sound_groups(cometbft_groups: Groups) -> list[str]:
+    return _groups.name_faults(cometbft_groups) + _groups.value_faults(cometbft_groups)
 
 
 def sound_configuration(cometbft_version: str, cometbft_config: Mapping[str, t.Any]) -> list[str]:
@@ -159,11 +168,13 @@ def sound_topology(
     cometbft_topology: Mapping[str, t.Any],
     cometbft_config: Mapping[str, t.Any],
     cometbft_node_config: Mapping[str, t.Any],
+    cometbft_groups: Groups,
 ) -> list[str]:
     """What all nodes come to together, besides the faults of cometbft_config."""
-    if cometbft_validators > cometbft_nodes:
+    if cometbft_validators > cometbft_nodes or _groups.name_faults(cometbft_groups):
         return []  # it is told already
-    nodes = [f"tm-{number}" for number in range(cometbft_nodes)]
+    nodes = _groups.names_of([{"name": FIRST, "nodes": cometbft_nodes}, *cometbft_groups])
+    further = list(map(_groups.typed, cometbft_groups))
     wanted = _config_nodes.Wanted(
         version=cometbft_version,
         settings=cometbft_config,
@@ -171,6 +182,9 @@ def sound_topology(
         nodes=nodes,
         validators=nodes[:cometbft_validators],
         topology=cometbft_topology,
+        groups=_groups.modes_of(further),
+        group_settings={group["name"]: group.get("config", {}) for group in further},
+        group_versions={group["name"]: group["version"] for group in further if line_of(group.get("version", ""))},
     )
     try:
         topology = _config_nodes.build(wanted).topology
@@ -188,7 +202,15 @@ def sound_topology(
 
 def _of_variable(fault: str) -> str:
     """A fault of the module cometbft_config, which begins with one of its options."""
-    ours = {"nodes:": "cometbft_nodes:", "topology.": "cometbft_topology.", "node_settings.": "cometbft_node_config."}
+    if fault.startswith("group_settings."):
+        _option, group, setting = fault.split(".", 2)
+        return f"cometbft_groups.{group}.config.{setting}"
+    ours = {
+        "nodes:": "cometbft_nodes:",
+        "topology.": "cometbft_topology.",
+        "node_settings.": "cometbft_node_config.",
+        "groups": "cometbft_groups",
+    }
     for option, variable in ours.items():
         if fault.startswith(option):
             return variable + fault.removeprefix(option)
@@ -275,6 +297,7 @@ RELATIONS: tuple[Callable[..., list[str]], ...] = (
     sound_powers,
     sound_keys,
     sound_custody,
+    sound_groups,
     sound_render_path,
     sound_genesis_sources,
     sound_configuration,

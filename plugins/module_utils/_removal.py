@@ -17,9 +17,9 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._genesis_parts import TEMPLATE
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
     CONFIG,
-    KEYS,
     MANAGED,
     NETWORK_LABEL,
+    OF_KEYS,
     STARTED,
     STOPPED,
 )
@@ -110,7 +110,8 @@ def _of_chain(kind: str, name: str, keep_keys: bool) -> bool:
     if kind == "ConfigMap":
         return name in (CONFIG, STARTED, STOPPED) or name.startswith(f"{CONFIG}-")  # a large genesis has parts
     if kind == "Secret":
-        return (name == KEYS or name.startswith(f"{KEYS}-")) and not keep_keys  # what one cannot hold, and backups
+        # Those of each group, what one cannot hold, and backups.
+        return (name.endswith(OF_KEYS) or f"{OF_KEYS}-" in name) and not keep_keys
     return True
 
 

@@ -14,7 +14,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import group_of, ordinal_of
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import DIALLING, SCALED_AWAY, node_of
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import (
+    DIALLING,
+    SCALED_AWAY,
+    cut_off,
+    node_of,
+)
 
 Json = dict[str, t.Any]
 
@@ -44,9 +49,17 @@ def plan(network: Json, cause: str, changing: Collection[str] = ()) -> Plan:
         names = [name for name, node in nodes.items() if node["outdated"] or group_of(name) in changing]
     else:
         names = redialling(list(nodes.values()))
-    # First those that are of no use as they are; then whoever has no vote, since a bad change stops at the first one.
-    # Of validators the lightest come first, and of equals the last, as Kubernetes itself does it.
-    order = sorted(names, key=lambda name: (nodes[name]["answers"], nodes[name]["power"], -(ordinal_of(name) or 0)))
+    # First those that are of no use as they are; then whoever has no vote, since a bad change stops at the first one,
+    # one group after the other, and that of the validators last. Of validators the lightest come first, and of equals
+    # the last, as Kubernetes itself does it.
+    turns = sorted(network["groups"], key=lambda group: (group["validators"] > 0, group["name"]))
+    turn = {group["name"]: number for number, group in enumerate(turns)}
+
+    def place(name: str) -> tuple[t.Any, ...]:
+        node = nodes[name]
+        return node["answers"], node["power"], turn.get(group_of(name), 0), -(ordinal_of(name) or 0)
+
+    order = sorted(names, key=place)
     lost = [name for name in order if nodes[name]["power"] and group_of(name) in ephemeral]
     return Plan(
         order,
@@ -63,7 +76,8 @@ def _halts(network: Json, node: Json) -> bool:
     """Whether too little power is left when everybody else is there who is not stopped."""
     power = network["power"]
     stopped = sum(item["power"] for item in network["nodes"] if item["stopped"] and not item["answers"])
-    return bool(node["power"]) and power["total"] - stopped - node["power"] < power["needed"]
+    going = node["power"] + sum(node_of(network, name)["power"] for name in cut_off(network, node["name"]))
+    return bool(going) and power["total"] - stopped - going < power["needed"]
 
 
 def redialling(nodes: Sequence[Json]) -> list[str]:
@@ -84,8 +98,8 @@ def redialling(nodes: Sequence[Json]) -> list[str]:
 
 def quorum_without(network: Json, name: str) -> int:
     """How much power is short, of what is online now, when this node goes; 0 where the chain goes on."""
-    node = node_of(network, name)
-    gone = node["power"] if node["answers"] and not node["catching_up"] else 0
+    going = [node_of(network, one) for one in (name, *cut_off(network, name))]
+    gone = sum(node["power"] for node in going if node["answers"] and not node["catching_up"])
     power = network["power"]
     left: int = power["online"] - gone
     return max(0, int(power["needed"]) - left)

@@ -15,7 +15,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster import
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._diagnosis import holds, is_stuck
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError, MintnetError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._live import explain, observe_patiently
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import NODES
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import BUDGET, NODES
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import Observed
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._roll import (
     PEERS,
@@ -28,8 +28,6 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._roll import (
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import node_of, report
 
-#: The disruption budget of a network.
-BUDGET = "tm"
 #: A node dials a peer that it lost every 5 s; what is missing for longer than this is not dialled any more.
 SETTLE = 15.0
 #: What keeps a container from running and lasts this long does not pass by itself.

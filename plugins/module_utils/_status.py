@@ -23,12 +23,14 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._faults import 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._go import nanoseconds
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._logs import remedy, telling
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
+    BUDGET,
     GROUP_LABEL,
     MANAGED,
     NODES_ANNOTATION,
     STARTED,
     STOPPED,
     STOPPED_ANNOTATION,
+    ZONE_LABEL,
     group_of,
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import (
@@ -93,6 +95,7 @@ class _Report:
         self.chain = Chain(
             self.genesis, self.answers, self.compared, seen.geneses, seen.waiting, self._anew(), seen.apps
         )
+        self.places: Json = {}
         self.troubles: dict[str, Trouble] = {}
         self.reasons: list[str] = []
         self.notes: list[str] = []
@@ -101,6 +104,7 @@ class _Report:
     def build(self) -> Json:
         nodes = [self._node(name) for name in self._names()]
         power = self._power(nodes)
+        self.places = self._places(nodes)
         self._judge(nodes, power)
         seen = self.seen
         heights = [node["height"] for node in nodes if node["height"]]
@@ -119,6 +123,7 @@ class _Report:
             "recent": self._recent(),
             "empty_blocks": self._empty_blocks(),
             "power": power,
+            "places": self.places,
             "genesis": self.genesis,
             "custody": self.custody,
             "namespace": {
@@ -204,6 +209,8 @@ class _Report:
 
     def _budget(self) -> Json | None:
         for item in self.seen.budgets:
+            if item["metadata"]["name"] != BUDGET:
+                continue
             return {
                 "min_available": item["spec"].get("minAvailable"),
                 "disruptions_allowed": (item.get("status") or {}).get("disruptionsAllowed"),
@@ -256,7 +263,7 @@ class _Report:
         statuses = [s for s in (pod or {}).get("status", {}).get("containerStatuses") or [] if s["name"] == "tm"]
         node = {
             "name": name,
-            "mode": "validator" if power else "full",
+            "mode": "validator" if power else row.mode if row and row.mode != "validator" else "full",
             "stopped": name in self.away or name in self.held,
             "power": power,
             "answers": answer is not None,
@@ -377,6 +384,30 @@ class _Report:
         needed = total * 2 // 3 + 1
         return {"total": total, "online": online, "needed": needed, "short": max(0, needed - online) if total else 0}
 
+    def _places(self, nodes: Sequence[Json]) -> Json:
+        """How much power each machine and each zone holds that has nodes; zones where the machines may be seen."""
+        zones = {
+            item["metadata"]["name"]: (item["metadata"].get("labels") or {}).get(ZONE_LABEL)
+            for item in self.seen.machines or []
+        }
+        found: dict[str, dict[str, int]] = {"machines": {}, "zones": {}}
+        for node in nodes:
+            machine = node["machine"]
+            for kind, place in (("machines", machine), ("zones", zones.get(machine))):
+                if place:
+                    found[kind][place] = found[kind].get(place, 0) + node["power"]
+        return found
+
+    def _judge_places(self, total: int) -> None:
+        """A place without which no block is made, where there are others that could share its power."""
+        labels = [item["metadata"].get("labels") or {} for item in self.seen.machines or []]
+        count = {"machines": len(labels), "zones": len({one[ZONE_LABEL] for one in labels if ZONE_LABEL in one})}
+        for kind, powers in self.places.items():
+            for place, power in sorted(powers.items()):
+                if max(count[kind], len(powers)) > 1 and power and power * 3 >= total:
+                    what = f"{kind.removesuffix('s')} {place} holds {power} of {total} power"
+                    self.notes.append(f"{what}, a third or more: without it no block is made")
+
     def _judge(self, nodes: Sequence[Json], power: Json) -> None:
         seen = self.seen
         if seen.namespace is None:
@@ -424,6 +455,7 @@ class _Report:
         outdated = [name for group in self.groups for name in group["outdated"] if name in self.expected]
         if outdated:
             self.notes.append(f"{', '.join(outdated)} run an older revision: create replaces them one by one")
+        self._judge_places(power["total"])
 
     def _blame(self, reason: str, step: str) -> None:
         self.reasons.append(reason)
@@ -467,6 +499,18 @@ def node_of(network: Json, name: str) -> Json:
 def wanted(network: Json) -> list[Json]:
     """The nodes that should run."""
     return [node for node in network["nodes"] if not node["stopped"] and node["reason"] != SCALED_AWAY]
+
+
+def cut_off(network: Json, name: str) -> list[str]:
+    """Validators that have no other peer than this node without a vote: no other one guards them now."""
+    if node_of(network, name)["power"]:
+        return []
+    here = {node["name"] for node in network["nodes"] if node["answers"]}
+    return [
+        node["name"]
+        for node in network["nodes"]
+        if node["power"] and node["peers"] == 1 and [peer for peer in node["dials"] if peer in here] == [name]
+    ]
 
 
 def summary(network: Json) -> str:

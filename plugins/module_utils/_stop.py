@@ -29,7 +29,12 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import (
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._observed import Observed
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._record import note, strike
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import SCALED_AWAY, node_of, report
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._status import (
+    SCALED_AWAY,
+    cut_off,
+    node_of,
+    report,
+)
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._wait import Waiter
 
 #: An init container that runs for so long does not pass, but waits; what else keeps a pod from it has so long to end.
@@ -71,7 +76,9 @@ def plan_stop(network: Json, name: str = "") -> Plan:
             f"{doing}: its pods were made by an older version of this collection, and would not wait",
             next="run create first, which replaces the nodes one by one",
         )
-    power, going = network["power"], [node_of(network, one) for one in nodes]
+    power = network["power"]
+    names = dict.fromkeys([*nodes, *(cut for one in nodes for cut in cut_off(network, one))])
+    going = [node_of(network, one) for one in names]
     left = max(0, power["online"] - sum(map(_online, going)))
     halts = left < power["needed"] and any(node["power"] or not name for node in going)
     return Plan(nodes, {**power, "left": left}, halts)

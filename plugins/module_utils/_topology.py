@@ -6,6 +6,9 @@
 A network grows, and a node reads its peers only when it starts: so the first nodes, the initial ones, tell each other
 in both directions, and a node behind them dials nodes before it, which are not told. No node's place depends on those
 behind it.
+
+Groups of nodes may have a mode. Sentries stand in front of validators, which know nobody else; seeds tell everybody
+else of peers. The kind of the topology is that of all others, the sentries among them.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._graph import (
     regular,
     ring,
 )
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import nearest
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import group_of, nearest
 
 #: What each kind takes besides its name.
 KINDS: dict[str, tuple[str, ...]] = {
@@ -35,6 +38,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     "sentries": ("sentries",),
     "list": ("edges",),
 }
+#: What a group of nodes is for.
+FULL, SENTRY, SEED = MODES = ("full", "sentry", "seed")
 DOING = "laying out the topology"
 SHOWN = 8
 #: Far more than a cluster holds, and still laid out in seconds.
@@ -58,6 +63,15 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Group:
+    """A group of nodes beside the one that has the validators."""
+
+    mode: str = FULL
+    #: The validators that its nodes stand in front of.
+    guards: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Topology:
     places: dict[str, Place]
     degree_min: int
@@ -65,6 +79,8 @@ class Topology:
     diameter: int
     #: How many nodes dial one, at most, that it may refuse when it has too many peers.
     inbound_max: int
+    #: What all nodes of a group have in common.
+    groups: Mapping[str, Place] = field(default_factory=dict)
 
     @property
     def figures(self) -> dict[str, t.Any]:
@@ -72,12 +88,20 @@ class Topology:
         return {"connected": True, **{name: getattr(self, name) for name in names}}
 
 
-def lay_out(nodes: Sequence[str], validators: Sequence[str], wanted: Mapping[str, t.Any]) -> Topology:
+def lay_out(
+    nodes: Sequence[str],
+    validators: Sequence[str],
+    wanted: Mapping[str, t.Any],
+    groups: Mapping[str, Group] | None = None,
+) -> Topology:
     """``nodes`` in the order in which they join; all faults of what is wanted are in the one error."""
-    layout = _Layout(nodes, validators, wanted)
-    layout.check()
-    places = layout.build()
-    graph = layout.graph
+    around = _Around(nodes, validators, groups or {})
+    layout = _Layout(around, wanted)
+    faults = around.check() + layout.check()
+    if faults:
+        raise FaultsError(DOING, faults)
+    places = around.build(layout.build())
+    graph = _whole(nodes, places, layout, around)
     islands = components(graph)
     if len(islands) > 1:
         shown = "; ".join(f"({number}) {_some(nodes, island)}" for number, island in enumerate(islands[:SHOWN], 1))
@@ -85,7 +109,22 @@ def lay_out(nodes: Sequence[str], validators: Sequence[str], wanted: Mapping[str
         fault = f"edges: they leave {len(islands)} separate networks: {shown}{more}; add edges between these"
         raise FaultsError(DOING, [fault])
     degrees = [len(peers) for peers in graph] or [0]
-    return Topology(places, min(degrees), max(degrees), diameter(graph), _inbound(places))
+    return Topology(places, min(degrees), max(degrees), diameter(graph), _inbound(places), around.common)
+
+
+def _whole(nodes: Sequence[str], places: Mapping[str, Place], layout: _Layout, around: _Around) -> Graph:
+    """Who is whose peer, of all nodes."""
+    numbers = {name: number for number, name in enumerate(nodes)}
+    place = [numbers[name] for name in layout.nodes]
+    graph: Graph = [set() for _node in nodes]
+    for number, peers in zip(place, layout.graph, strict=True):
+        graph[number] = {place[peer] for peer in peers}
+    for name in (*around.guards, *around.seeds):
+        others = around.open if name in around.seeds else places[name].persistent_peers
+        for peer in others:
+            graph[numbers[name]].add(numbers[peer])
+            graph[numbers[peer]].add(numbers[name])
+    return graph
 
 
 def size(topology: Topology) -> int:
@@ -108,35 +147,135 @@ def _some(nodes: Sequence[str], island: Sequence[int]) -> str:
     return ", ".join(names) + (f" and {len(island) - SHOWN} more" if len(island) > SHOWN else "")
 
 
+class _Around:
+    """What the groups' modes make of a network: who is hidden, who guards, who seeds, and who is left."""
+
+    def __init__(self, nodes: Sequence[str], validators: Sequence[str], groups: Mapping[str, Group]) -> None:
+        self.nodes = nodes
+        self.validators = validators
+        self.groups = groups
+        self.sentries = self._of(SENTRY)
+        self.seeds = self._of(SEED)
+        #: The sentries of each validator that is to have some.
+        self.guards = {
+            name: [guard for guard in self.sentries if name in groups[group_of(guard)].guards]
+            for name in dict.fromkeys(
+                name for group in groups.values() if group.mode == SENTRY for name in group.guards
+            )
+        }
+        apart = {*self.guards, *self.seeds}
+        rest = [name for name in dict.fromkeys(nodes) if name not in apart]
+        voting = set(validators)
+        last = max((number for number, name in enumerate(rest) if name in voting), default=-1)
+        #: Everybody else, in the order in which they join: whom all know, then the others.
+        self.core = dict.fromkeys([*rest[: last + 1], *self.sentries])
+        self.open = list(dict.fromkeys([*self.core, *rest]))
+        self.common = {
+            name: Place(pex=True if self.exchange else None, seed_mode=group.mode == SEED)
+            for name, group in groups.items()
+        }
+
+    def _of(self, mode: str) -> list[str]:
+        return [name for name in self.nodes if (group := self.group(name)) and group.mode == mode]
+
+    def group(self, name: str) -> Group | None:
+        return self.groups.get(group_of(name))
+
+    @property
+    def exchange(self) -> bool:
+        """Whether nodes tell each other of peers."""
+        return any(group.mode != FULL for group in self.groups.values())
+
+    def check(self) -> list[str]:
+        faults = []
+        if len(set(self.nodes)) < len(self.nodes):
+            twice = sorted({name for name in self.nodes if self.nodes.count(name) > 1})
+            faults.append(f"nodes: {', '.join(twice)} named more than once")
+        for name, group in self.groups.items():
+            at = f"groups.{name}.guards"
+            if group.mode == SENTRY and not group.guards:
+                faults.append(f"{at}: missing; must name the validators that it stands in front of")
+            elif group.mode != SENTRY and group.guards:
+                faults.append(
+                    f"{at}: its mode is {group.mode}, and only a sentry guards; leave it out, or set mode to sentry"
+                )
+            for guarded in dict.fromkeys(group.guards):
+                if guarded not in self.nodes:
+                    faults.append(f"{at}: there is no node {guarded}{nearest(str(guarded), self.validators)}")
+                elif guarded not in self.validators:
+                    faults.append(f"{at}: {guarded} is no validator{nearest(str(guarded), self.validators)}")
+        bare = [name for name, guards in self.guards.items() if name in self.validators and not guards]
+        return faults + [
+            f"groups: {name} has no sentry, since its groups of sentries have no nodes, and a validator without one "
+            "reaches nobody; add nodes"
+            for name in bare
+        ]
+
+    def build(self, places: dict[str, Place]) -> dict[str, Place]:
+        """Those of the open nodes, and what comes around them."""
+        voting = set(self.validators)
+        # A node in seed mode hangs up on whoever dials it and asks. It follows the chain by these, which it dials
+        # itself, and which never dial it: they are not told of it, and do not keep its address.
+        followed = self.open[:2] if self.seeds else []
+        for name in self.open if self.exchange else ():
+            if name in followed:
+                places[name].private_peers = self.seeds
+            else:
+                places[name].seeds = self.seeds
+            if self.seeds or name not in voting:
+                places[name].pex = True
+        for guard in self.sentries:
+            guarded = [name for name, guards in self.guards.items() if guard in guards]
+            # They know the validators' addresses, and never give them away.
+            places[guard].private_peers = guarded + places[guard].private_peers
+            places[guard].persistent_peers = places[guard].persistent_peers + guarded
+        for name, guards in self.guards.items():
+            places[name] = Place(persistent_peers=guards, pex=False)
+        for name in self.seeds:
+            others = [other for other in self.seeds if other != name]
+            places[name] = Place(persistent_peers=followed, seeds=others, pex=True, seed_mode=True)
+        for name, place in places.items():
+            # Whom it was told of is never crowded out, and validators never crowd each other out.
+            told = {*place.persistent_peers, name}
+            untold = [other for other in self.validators if other not in told] if name in voting else []
+            place.unconditional_peers = place.persistent_peers + untold
+        return {name: places[name] for name in self.nodes}
+
+
 class _Layout:
-    def __init__(self, nodes: Sequence[str], validators: Sequence[str], wanted: Mapping[str, t.Any]) -> None:
-        self.nodes = list(nodes)
-        self.numbers = {name: number for number, name in enumerate(nodes)}
-        self.validators = list(validators)
+    """The open nodes among each other."""
+
+    def __init__(self, around: _Around, wanted: Mapping[str, t.Any]) -> None:
+        self.around = around
+        self.nodes = around.open
+        self.numbers = {name: number for number, name in enumerate(self.nodes)}
+        self.validators = [name for name in around.validators if name not in around.guards]
         self.wanted = {name: value for name, value in wanted.items() if value is not None}
         self.kind = str(self.wanted.pop("kind", "mesh"))
         self.faults: list[str] = []
-        self.graph: Graph = [set() for _node in nodes]
+        self.graph: Graph = [set() for _node in self.nodes]
         #: As many of the first nodes tell each other in both directions.
-        self.initial = 1 + max((self.numbers[name] for name in validators if name in self.numbers), default=0)
+        self.initial = 1 + max((self.numbers[name] for name in self.validators if name in self.numbers), default=0)
         self.sentries: dict[str, list[str]] = {}
 
     # What is wanted
 
-    def check(self) -> None:
-        if len(self.numbers) < len(self.nodes):
-            twice = sorted({name for name in self.nodes if self.nodes.count(name) > 1})
-            self.faults.append(f"nodes: {', '.join(twice)} named more than once")
+    def check(self) -> list[str]:
         self._known("validators", self.validators)
         most = MAX_MESH if self.kind == "mesh" else MAX_NODES
         if len(self.nodes) > most:
             self.faults.append(f"nodes: there are {len(self.nodes)}, and a {self.kind} is laid out for {most} at most")
         if self.kind not in KINDS:
             self.faults.append(f"kind: {self.kind!r} is none of {', '.join(KINDS)}{nearest(self.kind, KINDS)}")
+        elif self.kind in ("seeds", "sentries") and self.around.exchange:
+            named = [f"{name} ({group.mode})" for name, group in self.around.groups.items() if group.mode != FULL]
+            self.faults.append(
+                f"kind: {self.kind} contradicts the groups with a mode of their own, {', '.join(named)}; leave one of "
+                "them out"
+            )
         else:
             self._check_entries()
-        if self.faults:
-            raise FaultsError(DOING, self.faults)
+        return self.faults
 
     def _check_entries(self) -> None:
         for name in self.wanted:
@@ -161,7 +300,13 @@ class _Layout:
             self.faults.append(f"{path}: {names!r} is no list of nodes")
             return False
         unknown = [name for name in names if name not in self.numbers]
-        self.faults += [f"{path}: there is no node {name}{nearest(str(name), self.nodes)}" for name in unknown]
+        for name in unknown:
+            if name in self.around.guards and name in self.around.nodes:
+                self.faults.append(f"{path}: {name} has sentries, which alone are its peers; leave it out")
+            elif name in self.around.seeds:
+                self.faults.append(f"{path}: {name} is a seed, which tells all others of peers; leave it out")
+            else:
+                self.faults.append(f"{path}: there is no node {name}{nearest(str(name), self.nodes)}")
         return not unknown
 
     def _check_initial(self) -> None:
@@ -243,12 +388,6 @@ class _Layout:
             for number, name in enumerate(self.nodes):
                 dialled = [peer for peer in self.graph[number] if peer < max(number, self.initial)]
                 places[name].persistent_peers = [self.nodes[peer] for peer in sorted(dialled)]
-        validators = set(self.validators)
-        for name, place in places.items():
-            # Whom it was told of is never crowded out, and validators never crowd each other out.
-            told = {*place.persistent_peers, name}
-            untold = [other for other in self.validators if other not in told] if name in validators else []
-            place.unconditional_peers = place.persistent_peers + untold
         return places
 
     def _link(self, one: int, other: int) -> None:
@@ -259,8 +398,14 @@ class _Layout:
         return range(self.initial, len(self.nodes))
 
     def _build_mesh(self, places: dict[str, Place]) -> None:
-        everybody = set(range(len(self.nodes)))
-        self.graph[:] = [everybody - {number} for number in everybody]
+        """Behind those that all know, groups keep to themselves: one that grows changes nothing for the others."""
+        known = set(range(len(self.around.core)))
+        members: dict[str, set[int]] = {}
+        for number, name in enumerate(self.nodes):
+            members.setdefault(group_of(name) if self.around.group(name) else "", set()).add(number)
+        for number, name in enumerate(self.nodes):
+            own = members[group_of(name) if self.around.group(name) else ""]
+            self.graph[number] = (set(range(len(self.nodes))) if number in known else known | own) - {number}
 
     def _build_ring(self, places: dict[str, Place]) -> None:
         self.graph[: self.initial] = ring(self.initial)

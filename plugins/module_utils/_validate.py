@@ -41,6 +41,9 @@ OWN = frozenset(
     }
 )
 
+# Ansible's own variables that would be ours with a prefix.
+ANSIBLES = frozenset({"groups"})
+
 # The collection installs one version of these, their default.
 PINNED = frozenset({"kubeadm_version"})
 
@@ -116,7 +119,7 @@ def doubtful_names(names: Iterable[str], known: Known) -> list[str]:
     """Names that do not begin like ours, but lack only that, or hardly differ from one of ours."""
     doubts = []
     for name in sorted(names):
-        if name.startswith(("_", "ansible_", *known.prefixes)):
+        if name.startswith(("_", "ansible_", *known.prefixes)) or name in ANSIBLES:
             continue
         near = [full for prefix in known.prefixes if (full := prefix + name) in known.options]
         if not near and "_" in name.strip("_"):

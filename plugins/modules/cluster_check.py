@@ -38,6 +38,30 @@ options:
   storage_class:
     description: The storage class of the volumes. Without it, the cluster must have a default.
     type: str
+  groups:
+    description: Further groups of nodes of the same network, which may be of other sizes.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the group.
+        type: str
+        required: true
+      nodes:
+        description: How many nodes it will have.
+        type: int
+        required: true
+      resources:
+        description: What the container of one of them asks for.
+        type: dict
+        default: {}
+      volume_size:
+        description: Size of the volume of each of them.
+        type: str
+      storage_class:
+        description: The storage class of these volumes.
+        type: str
 attributes:
   check_mode:
     support: full
@@ -89,33 +113,42 @@ not_verified:
 """
 
 import typing as t
+from dataclasses import replace
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _cluster
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Api
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster_check import Wish, check
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import FIRST
 
+SIZE: dict[str, t.Any] = {
+    "nodes": {"type": "int", "required": True},
+    "resources": {"type": "dict", "default": {}},
+    "volume_size": {"type": "str"},
+    "storage_class": {"type": "str"},
+}
+GROUP: dict[str, t.Any] = {"name": {"type": "str", "required": True}, **SIZE}
 SPEC: dict[str, t.Any] = {
     "argument_spec": {
         **_cluster.ARGUMENT_SPEC,
         "network": {"type": "str", "required": True},
-        "nodes": {"type": "int", "required": True},
-        "resources": {"type": "dict", "default": {}},
-        "volume_size": {"type": "str"},
-        "storage_class": {"type": "str"},
+        **SIZE,
+        "groups": {"type": "list", "elements": "dict", "options": GROUP, "default": []},
     },
 }
 
 
+def _wish(network: str, group: str, asked: dict[str, t.Any]) -> Wish:
+    volume, storage_class = asked["volume_size"] or "", asked["storage_class"] or ""
+    return Wish(network, asked["nodes"], asked["resources"], volume, storage_class, group)
+
+
 def run(params: dict[str, t.Any], _check_mode: bool) -> dict[str, t.Any]:
     api = Api(_cluster.connect(params["kubeconfig"], params["context"]))
-    wish = Wish(
-        network=params["network"],
-        nodes=params["nodes"],
-        resources=params["resources"],
-        volume=params["volume_size"] or "",
-        storage_class=params["storage_class"] or "",
+    network = params["network"]
+    wish = replace(
+        _wish(network, FIRST, params), further=[_wish(network, one["name"], one) for one in params["groups"]]
     )
     found = check(api, wish)
     if found.faults:

@@ -63,6 +63,34 @@ options:
       - The same for single nodes, by their names. C(moniker) and C(p2p.external_address) may be among them.
     type: dict
     default: {}
+  groups:
+    description:
+      - Groups of nodes beside that of the validators, each with what it is for.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the group. The node C(sentry-0) belongs to the group C(sentry).
+        type: str
+        required: true
+      mode:
+        description:
+          - V(full), nodes that follow the chain.
+          - V(sentry), nodes that stand in front of validators and never give their addresses away.
+          - V(seed), nodes that tell all others of peers, and hang up.
+        type: str
+        choices: [full, sentry, seed]
+        default: full
+      guards:
+        description:
+          - With V(sentry), the validators that they stand in front of. These have no other peers than their sentries.
+        type: list
+        elements: str
+        default: []
+      version:
+        description: Version of CometBFT that its nodes run, where it is not O(version).
+        type: str
   nodes:
     description:
       - Names of all nodes, in the order in which they join.
@@ -177,6 +205,19 @@ EXAMPLES = r"""
         tm-0: [tm-2, tm-3]
         tm-1: [tm-4, tm-5]
   register: config
+
+- name: Two validators behind two sentries, and a seed
+  mintnet.kubernetes.cometbft_config:
+    version: 0.40.0
+    nodes: [tm-0, tm-1, sentry-0, sentry-1, seed-0]
+    validators: [tm-0, tm-1]
+    groups:
+      - name: sentry
+        mode: sentry
+        guards: [tm-0, tm-1]
+      - name: seed
+        mode: seed
+  register: config
 """
 
 RETURN = r"""
@@ -282,7 +323,7 @@ import typing as t
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._config_nodes import Files, Wanted, build, sha256
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._topology import KINDS
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._topology import FULL, KINDS, MODES, Group
 
 NAMES: dict[str, t.Any] = {"type": "list", "elements": "str"}
 TOPOLOGY: dict[str, t.Any] = {
@@ -295,6 +336,13 @@ TOPOLOGY: dict[str, t.Any] = {
     "sentries": {"type": "dict"},
     "edges": {"type": "list", "elements": "list"},
 }
+GROUP: dict[str, t.Any] = {
+    "name": {"type": "str", "required": True},
+    "mode": {"type": "str", "choices": list(MODES), "default": FULL},
+    "guards": {**NAMES, "default": []},
+    "version": {"type": "str"},
+}
+
 SPEC: dict[str, t.Any] = {
     "argument_spec": {
         "version": {"type": "str", "required": True},
@@ -304,6 +352,7 @@ SPEC: dict[str, t.Any] = {
         "settings": {"type": "dict", "default": {}},
         "group_settings": {"type": "dict", "default": {}},
         "node_settings": {"type": "dict", "default": {}},
+        "groups": {"type": "list", "elements": "dict", "options": GROUP, "default": []},
         "nodes": {**NAMES, "default": []},
         "validators": {**NAMES, "default": []},
         "topology": {"type": "dict", "options": TOPOLOGY},
@@ -312,7 +361,10 @@ SPEC: dict[str, t.Any] = {
 
 
 def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    files = build(Wanted(**{**params, "topology": params["topology"] or {}}))
+    groups = {group["name"]: Group(group["mode"], group["guards"]) for group in params["groups"]}
+    versions = {group["name"]: group["version"] for group in params["groups"] if group["version"]}
+    asked = {"topology": params["topology"] or {}, "groups": groups, "group_versions": versions}
+    files = build(Wanted(**{**params, **asked}))
     return {
         "changed": False,
         **_file(files.basis.text()),

@@ -122,6 +122,13 @@ network:
       description: Voting power, in all (C(total)), of answering nodes (C(online)), C(needed) for a block, and C(short).
       type: dict
       sample: {total: 40, online: 40, needed: 27, short: 0}
+    places:
+      description:
+        - Voting power by where its nodes run. RV(network.notes) warn of a machine or a zone that holds a third or
+          more, where there are others.
+        - Zones are known where the user may see the cluster's machines.
+      type: dict
+      sample: {machines: {m-1: 20, m-2: 20}, zones: {a: 40}}
     genesis:
       description: The public facts of the genesis, or null where there is none yet.
       type: dict
@@ -149,7 +156,7 @@ network:
           type: str
           sample: tm-0
         mode:
-          description: Whether it is a V(validator) or a V(full) node now.
+          description: Whether it is a V(validator) now, a V(sentry) or a V(seed), or a V(full) node.
           type: str
           sample: validator
         stopped:

@@ -26,6 +26,13 @@ extends_documentation_fragment:
   - mintnet.kubernetes.cluster
   - mintnet.kubernetes.keys
 options:
+  groups:
+    description:
+      - Numbers of nodes by the name of their group, in place of O(group) and O(count). The first group has the
+        validators.
+      - With O(namespace), each group has its keys in a Secret of its own, named like the group with C(-keys) behind
+        it.
+    type: dict
   manifests:
     description:
       - Folder in which the Secrets are a file, as M(mintnet.kubernetes.manifests) writes it, in place of a cluster.
@@ -353,17 +360,24 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _key_request, _key_sources
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._api import Objects
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_ensure import NodeKeys, Outcome, Place, ensure
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_secret import Secret, read_secret
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._key_secret import Secret, Secrets, read_secret
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._manifests import SECRETS, Manifest, Vault
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import serve
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import GROUP_LABEL, OF_KEYS
 
 
 def _asked(params: dict[str, t.Any]) -> _key_sources.Request:
     """What was asked; every fault of it in one error."""
     faults: list[str] = []
     names = _key_request.names_of(params, faults)
+    for group, count in (params["groups"] or {}).items():
+        if isinstance(count, bool) or not str(count).isdecimal():
+            faults.append(f"groups.{group} is {count!r}, a number of nodes is needed")
+            continue
+        names += _key_request.names_of({"nodes": None, "group": group, "count": int(count) or None}, faults)
     if params["validators"] is not None and not 0 <= params["validators"] <= len(names):
         faults.append(f"validators is {params['validators']}, there are {len(names)} nodes")
 
@@ -396,9 +410,17 @@ def _difference(outcome: Outcome, check_mode: bool) -> dict[str, str]:
 
 def _place(params: dict[str, t.Any], vault: Vault | None) -> Place:
     if params["manifests"] is None:
-        return _key_request.place_of(params, params["labels"])
-    file = Manifest(Path(params["manifests"]), SECRETS, params["namespace"], vault=vault, sealed=params["encrypt"])
-    return Secret(file, params["namespace"], _key_request.secret_of(params), params["labels"])
+        if params["groups"] is None or params["namespace"] is None:
+            return _key_request.place_of(params, params["labels"])
+        objects: Objects = _key_request.connect(params)
+    else:
+        objects = Manifest(
+            Path(params["manifests"]), SECRETS, params["namespace"], vault=vault, sealed=params["encrypt"]
+        )
+    if params["groups"] is None:
+        return Secret(objects, params["namespace"], _key_request.secret_of(params), params["labels"])
+    labels = {group: {**params["labels"], GROUP_LABEL: group} for group in params["groups"]}
+    return Secrets({group: Secret(objects, params["namespace"], group + OF_KEYS, labels[group]) for group in labels})
 
 
 def run(params: dict[str, t.Any], check_mode: bool, vault: Vault | None = None) -> dict[str, t.Any]:
@@ -431,7 +453,7 @@ def run(params: dict[str, t.Any], check_mode: bool, vault: Vault | None = None) 
         result["regenerated"] = [
             {**shown, "backup": old.backup} for shown, old in zip(regenerated, outcome.replaced, strict=True)
         ]
-    if isinstance(place, Secret):
+    if isinstance(place, Secret | Secrets):
         result["secrets"] = place.secrets
     if asked.insecure:
         result["warnings"] = [f"keys made from a seed are no secret: {len(asked.insecure)} nodes have them"]
@@ -442,14 +464,20 @@ SPEC: dict[str, t.Any] = {
     "argument_spec": {
         **_key_request.ARGUMENT_SPEC,
         **_key_sources.SPEC,
+        "groups": {"type": "dict"},
         "manifests": {"type": "path"},
         "encrypt": {"type": "bool", "default": False},
         "labels": {"type": "dict", "default": {}},
         "validators": {"type": "int"},
     },
-    "mutually_exclusive": [("namespace", "directory"), ("manifests", "directory"), ("count", "nodes")],
+    "mutually_exclusive": [
+        ("namespace", "directory"),
+        ("manifests", "directory"),
+        ("count", "nodes", "groups"),
+        ("secret", "groups"),
+    ],
     "required_by": {"manifests": ["namespace"]},
-    "required_one_of": [("count", "nodes")],
+    "required_one_of": [("count", "nodes", "groups")],
 }
 
 

@@ -37,6 +37,7 @@ APART = {
     "test_5_explain_means": "networks",
     "test_5_explain_running": "networks",
     "test_5_explain_start": "networks",
+    "test_5_groups": "networks",
     "test_5_kinds": "networks",
     "test_5_life": "networks",
     "test_5_mac": "networks",

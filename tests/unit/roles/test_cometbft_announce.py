@@ -16,7 +16,8 @@ SUM = "sha256:" + "0" * 64
 
 def warned_of(image: str, app_image: str) -> list[str]:
     (task,) = [item for item in yaml.safe_load(TASKS.read_text(encoding="utf-8")) if "loop" in item]
-    variables = {**task["vars"], "cometbft_image": image, "cometbft_app_image": app_image}
+    vars_of = {name: trust_as_template(value) for name, value in task["vars"].items()}
+    variables = {**vars_of, "_cometbft_groups": [{"image": image, "app_image": app_image}]}
     found: list[str] = Templar(DataLoader(), variables=variables).template(trust_as_template(task["loop"]))
     return found
 

@@ -31,9 +31,14 @@ def node_id(name: str) -> str:
 class Network:
     """The objects that the role would apply, and the folders that a pod would see."""
 
-    def __init__(self, folder: Path, count: int, validators: int, **wanted: Any) -> None:
+    def __init__(
+        self, folder: Path, count: int, validators: int, groups: dict[str, dict[str, Any]] | None = None, **wanted: Any
+    ) -> None:
         self.folder = folder
-        names = [f"tm-{number}" for number in range(count)]
+        further = groups or {}
+        sizes = {"tm": count, **{name: group["nodes"] for name, group in further.items()}}
+        names = [f"{name}-{number}" for name, size in sizes.items() for number in range(size)]
+        wanted["groups"] = [{"name": name, "guards": [], "version": None, **group} for name, group in further.items()]
         params = {name: option.get("default") for name, option in cometbft_config.SPEC["argument_spec"].items()}
         params |= {"version": "0.40.0", "nodes": names, "validators": names[:validators]} | wanted
         keys = [
@@ -49,17 +54,17 @@ class Network:
             "_cometbft_labels": {"tm": "tm"},
             "_cometbft_own": False,
             "_cometbft_beside": False,
-            "_cometbft_settings": "tm-settings-1",
+            "_cometbft_settings": {name: f"{name}-settings-1" for name in sizes},
+            "_cometbft_group_names": list(sizes),
+            "_cometbft_groups": [{"name": "tm", "mode": "full"}, *wanted["groups"]],
             "_cometbft_script": (ROLE / "files" / "tm-gen-validator.sh").read_text(encoding="utf-8"),
         }
         template = trust_as_template((ROLE / "templates" / "nodes.yml.j2").read_text(encoding="utf-8"))
         text = Templar(DataLoader(), variables=variables).template(template)
         self.objects = [found for found in yaml.safe_load_all(text) if found]
         self.rows = self.data("tm-nodes")
-        for path, data in {"nodes": self.rows, "settings": self.data("tm-settings-1")}.items():
-            (folder / path).mkdir()
-            for name, content in data.items():
-                (folder / path / name).write_text(content, encoding="utf-8")
+        self.write("nodes", self.rows)
+        self.write("settings", self.data("tm-settings-1"))
         for path in ("keys", "genesis", "started", "bin"):
             (folder / path).mkdir()
         for name in names:
@@ -72,6 +77,11 @@ class Network:
             (folder / "bin" / name).write_text(text, encoding="utf-8")
             (folder / "bin" / name).chmod(0o755)
 
+    def write(self, path: str, data: dict[str, str]) -> None:
+        (self.folder / path).mkdir(exist_ok=True)
+        for name, content in data.items():
+            (self.folder / path / name).write_text(content, encoding="utf-8")
+
     def data(self, name: str) -> dict[str, str]:
         (found,) = [o for o in self.objects if o["kind"] == "ConfigMap" and o["metadata"]["name"] == name]
         data: dict[str, str] = found["data"]
@@ -79,6 +89,7 @@ class Network:
 
     def start(self, name: str) -> subprocess.CompletedProcess[str]:
         home = self.folder / f"home-{name}"
+        self.write("settings", self.data(f"{name.rpartition('-')[0]}-settings-1"))
         for path in ("config", "data"):
             (home / path).mkdir(parents=True, exist_ok=True)
         environment = {
@@ -164,6 +175,28 @@ def test_sentries(tmp_path: Path) -> None:
     assert (sentry["persistent_peers"], sentry["pex"]) == (addresses("tm-1", "tm-2"), True)
     assert sentry["private_peer_ids"] == ids("tm-1")
     assert list(network.rows) == ["nodes", "tm-2.toml", "tm-3.toml"]
+
+
+def test_groups_of_sentries_and_seeds(tmp_path: Path) -> None:
+    """What the nodes themselves read of it in the end."""
+    groups = {
+        "sentry": {"mode": "sentry", "nodes": 2, "guards": ["tm-0", "tm-1"]},
+        "seed": {"mode": "seed", "nodes": 1},
+        "archive": {"mode": "full", "nodes": 1},
+    }
+    network = Network(tmp_path, 3, 2, groups=groups)
+    validator, sentry, seed = (network.p2p(name) for name in ("tm-0", "sentry-1", "seed-0"))
+    assert (validator["persistent_peers"], validator["seeds"]) == (addresses("sentry-0", "sentry-1"), "")
+    assert (validator["pex"], validator["private_peer_ids"]) == (False, "")
+    assert sentry["persistent_peers"] == addresses("sentry-0", "tm-0", "tm-1")
+    assert sentry["private_peer_ids"] == ids("tm-0", "tm-1", "seed-0")
+    assert sentry["unconditional_peer_ids"] == ids("sentry-0", "tm-0", "tm-1")
+    assert (sentry["pex"], sentry["seed_mode"], sentry["addr_book_strict"]) == (True, False, False)
+    assert (seed["seed_mode"], seed["persistent_peers"]) == (True, addresses("sentry-0", "sentry-1"))
+    for name in ("tm-2", "archive-0"):
+        full = network.p2p(name)
+        assert (full["persistent_peers"], full["seeds"]) == (addresses("sentry-0", "sentry-1"), addresses("seed-0"))
+        assert full["pex"]
 
 
 def test_a_node_s_own_part_is_laid_over_its_group_s(tmp_path: Path) -> None:

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import shutil
+import tomllib
 import typing as t
 from collections.abc import Iterator
 from pathlib import Path
 
 import kubernetes_validate
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
@@ -63,8 +66,25 @@ VARIANTS: dict[str, Json] = {
         "cometbft_app_probe": {"tcpSocket": {"port": 26657}},
     },
     "a storage class": {"cometbft_storage_class": "fast", "cometbft_volume_size": "10Gi"},
+    "groups": {
+        "cometbft_nodes": 5,
+        "cometbft_validators": 4,
+        "cometbft_groups": [
+            {"name": "sentry", "mode": "sentry", "nodes": 2, "guards": ["tm-0", "tm-1", "tm-2", "tm-3"]},
+            {
+                **{"name": "seed", "mode": "seed", "version": "0.39.4", "volume_size": "1Gi"},
+                **{"node_selector": {"disktype": "ssd"}, "resources": {"requests": {"cpu": "100m"}}},
+                "config": {"p2p": {"max_num_inbound_peers": 300}},
+            },
+            {"name": "archive", "nodes": 0, "image": "example/node:1"},
+        ],
+    },
     "keys that pods make": {"cometbft_custody": "pod"},
 }
+
+
+#: Of all objects of four validators.
+ONE_GROUP = "b5e9b379ba30410ea0bba606587dc6a6d54d3ff7e3f532b5f8af133e3df6035d"
 
 
 def arguments(module: t.Any, **given: t.Any) -> Json:
@@ -104,16 +124,18 @@ class Network:
             **variables,
         }
         # Once, since others build on them many times.
-        for name in ("_cometbft_labels", "_cometbft_changes", "_cometbft_names", "_cometbft_validators"):
-            self.variables[name] = self.value(name)
-        nodes, validators = self.variables["_cometbft_names"], self.variables["_cometbft_validators"]
-        config = arguments(cometbft_config, version="0.40.0", nodes=nodes, validators=validators)
-        config |= {"node_settings": self.value("_cometbft_node_config"), "topology": self.value("cometbft_topology")}
-        self.variables["__cometbft_config"] = cometbft_config.run(config, False)
+        for name in ("labels", "groups", "changes", "names", "sizes", "validators"):
+            self.variables[f"_cometbft_{name}"] = self.value(f"_cometbft_{name}")
+        self.variables["__cometbft_config"] = self.configuration()
         where = {"namespace": "mintnet", "manifests": str(place), "labels": self.variables["_cometbft_labels"]}
         own = self.value("_cometbft_own_keys")
         if not own:
-            keys = arguments(cometbft_keys, **where, count=len(nodes), validators=len(validators))
+            keys = arguments(
+                cometbft_keys,
+                **where,
+                groups=self.value("_cometbft_sizes"),
+                validators=len(self.variables["_cometbft_validators"]),
+            )
             self.variables["__cometbft_keys"] = cometbft_keys.run(keys, False)
         asked = [{"name": "", **item, "power": None} for item in self.value("_cometbft_keys.validators")]
         genesis = arguments(cometbft_genesis, **where, version="0.40.0", chain_id="mintnet", validators=asked)
@@ -121,6 +143,16 @@ class Network:
         self.objects: list[Json] = self.value("_cometbft_objects")
         made = arguments(manifests, path=str(place), namespace="mintnet", definitions=self.objects)
         self.made = manifests.run({**made, "secrets": "none" if own else "plain"}, False)
+
+    def configuration(self) -> Json:
+        """As tasks/live.yml asks for it."""
+        tasks = yaml_load((ROLE / "tasks" / "live.yml").read_text(encoding="utf-8"))
+        (task,) = [one for one in tasks if "mintnet.kubernetes.cometbft_config" in one]
+        templar = Templar(DataLoader(), variables={**self.variables, **trusted(task.get("vars", {}))})
+        asked = json.loads(json.dumps(templar.template(trusted(task["mintnet.kubernetes.cometbft_config"]))))
+        checked = ArgumentSpecValidator(cometbft_config.SPEC["argument_spec"]).validate(asked)
+        assert not checked.error_messages
+        return cometbft_config.run(checked.validated_parameters, False)
 
     def value(self, name: str) -> t.Any:
         templar = Templar(DataLoader(), variables=self.variables)
@@ -153,20 +185,22 @@ def network(request: pytest.FixtureRequest, rendered: t.Callable[[str], Network]
 def test_everything_that_create_applies_is_there(network: Network) -> None:
     rendered = network.rendered
     made_before = [item for item in rendered if item["kind"] == "Secret" or item["metadata"]["name"] == "tm-config"]
-    keys = [] if network.value("_cometbft_own_keys") else ["tm-keys"]
+    # A group without nodes has no key either.
+    groups = [name for name, count in network.value("_cometbft_sizes").items() if count]
+    keys = [] if network.value("_cometbft_own_keys") else [f"{name}-keys" for name in groups]
     assert [item["metadata"]["name"] for item in made_before] == [*keys, "tm-config"]
     assert sorted((item for item in rendered if item not in made_before), key=str) == sorted(network.objects, key=str)
 
 
 def test_what_a_thing_needs_comes_before_it(network: Network) -> None:
-    kinds = [item["kind"] for item in network.rendered]
+    kinds = list(dict.fromkeys(item["kind"] for item in network.rendered))
     assert kinds[:2] == ["Namespace", "ConfigMap" if network.value("_cometbft_own_keys") else "Secret"]
     assert kinds[-1] == "StatefulSet"
     assert kinds.index("NetworkPolicy") < kinds.index("Service")
     # What pods mount or are told of by name.
-    (workload,) = [item for item in network.rendered if item["kind"] == "StatefulSet"]
+    workloads = [item for item in network.rendered if item["kind"] == "StatefulSet" and item["spec"]["replicas"]]
     names = {item["metadata"]["name"] for item in network.rendered if item["kind"] in ("ConfigMap", "Secret")}
-    for volume in workload["spec"]["template"]["spec"]["volumes"]:
+    for volume in (one for item in workloads for one in item["spec"]["template"]["spec"]["volumes"]):
         sources = [volume, *(volume.get("projected") or {}).get("sources", [])]
         for source in sources:
             for found in (source.get("configMap"), source.get("secret")):
@@ -181,8 +215,8 @@ def test_kubernetes_knows_every_field(network: Network, version: str) -> None:
 
 def test_pods_satisfy_the_restricted_standard(network: Network, unrestricted: t.Callable[[Json], list[str]]) -> None:
     """As the guide promises to whoever enforces it in a namespace of their own."""
-    (workload,) = [item for item in network.rendered if item["kind"] == "StatefulSet"]
-    assert unrestricted(workload["spec"]["template"]["spec"]) == []
+    for workload in (item for item in network.rendered if item["kind"] == "StatefulSet"):
+        assert unrestricted(workload["spec"]["template"]["spec"]) == []
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -222,6 +256,123 @@ def test_what_is_not_needed_any_more_goes(tmp_path: Path) -> None:
     assert "ResourceQuota" not in [item["kind"] for item in after.rendered]
 
 
+def test_one_group_is_what_it_always_was(rendered: t.Callable[[str], Network]) -> None:
+    """Each byte of it: whoever makes another template of it restarts the nodes of every network that lives.
+
+    The texts of scripts and configuration, which change with reason, are left out, and so is their hash.
+    """
+    made = rendered("default")
+    text = json.dumps(
+        [item for item in made.objects if not item["metadata"]["name"].startswith("tm-settings-")], sort_keys=True
+    )
+    text = text.replace(made.value("_cometbft_settings.tm"), "SETTINGS")
+    for node in made.variables["__cometbft_keys"]["nodes"]:
+        text = text.replace(node["node_id"], node["name"])
+    assert hashlib.sha256(text.encode()).hexdigest() == ONE_GROUP
+
+
+def test_a_group_more_changes_nothing_of_the_others(tmp_path: Path, rendered: t.Callable[[str], Network]) -> None:
+    alone = rendered("default")
+    shutil.copytree(alone.place, tmp_path, dirs_exist_ok=True)
+    more = Network(tmp_path, cometbft_groups=[{"name": "archive", "nodes": 2}])
+    before, after = ({(item["kind"], item["metadata"]["name"]): item for item in one.objects} for one in (alone, more))
+    changed = {name for name, item in before.items() if after[name] != item}
+    assert changed == {("ConfigMap", "tm-nodes"), ("ResourceQuota", "tm")}
+    rows = after["ConfigMap", "tm-nodes"]["data"]["nodes"]
+    assert rows.startswith(before["ConfigMap", "tm-nodes"]["data"]["nodes"])
+    assert [row.split()[3:] for row in rows.splitlines()[4:]] == [
+        ["full", "tm-0,tm-1,tm-2,tm-3", "-", "-"],
+        ["full", "tm-0,tm-1,tm-2,tm-3,archive-0", "-", "-"],
+    ]
+    settings = more.value("_cometbft_settings.archive")
+    assert after.keys() - before.keys() == {
+        *(("Service", name) for name in ("archive", "archive-0", "archive-1")),
+        *(("ConfigMap", settings), ("StatefulSet", "archive")),
+    }
+    assert after["ResourceQuota", "tm"]["spec"]["hard"]["pods"] == "10"
+    # Each group mounts its own keys only.
+    secrets = {item["metadata"]["name"]: item["data"] for item in more.rendered if item["kind"] == "Secret"}
+    assert {name.rpartition("-")[0] for name in secrets["archive-keys"]} == {"archive"}
+    assert {name.rpartition("-")[0] for name in secrets["tm-keys"]} == {"tm"}
+
+
+def test_sentries_and_seeds_are_what_is_asked_for(rendered: t.Callable[[str], Network]) -> None:
+    made = rendered("groups")
+    found = {(item["kind"], item["metadata"]["name"]): item for item in made.objects}
+    workloads = {name: item for (kind, name), item in found.items() if kind == "StatefulSet"}
+    assert {name: item["spec"]["replicas"] for name, item in workloads.items()} == {
+        **{"tm": 5, "sentry": 2, "seed": 1, "archive": 0}
+    }
+    assert {item["spec"]["serviceName"] for item in workloads.values()} == set(workloads)
+    for name, item in workloads.items():
+        labels = item["spec"]["template"]["metadata"]["labels"]
+        assert labels["tm"] == item["spec"]["selector"]["matchLabels"]["tm"] == name
+        assert found["Service", name]["spec"]["selector"]["tm"] == name
+        assert item["spec"]["volumeClaimTemplates"][0]["metadata"]["labels"]["tm"] == name
+        sources = [volume for volume in item["spec"]["template"]["spec"]["volumes"] if volume["name"] == "keys"]
+        assert sources[0]["projected"]["sources"][0]["secret"]["name"] == f"{name}-keys"
+    pods = {name: item["spec"]["template"]["spec"] for name, item in workloads.items()}
+    images = {name: pod["containers"][0]["image"] for name, pod in pods.items()}
+    assert images == {
+        **{"tm": "cometbft/cometbft:v0.40.0", "sentry": "cometbft/cometbft:v0.40.0"},
+        **{"seed": "cometbft/cometbft:v0.39.4", "archive": "example/node:1"},
+    }
+    assert [name for name, pod in pods.items() if "nodeSelector" in pod] == ["seed"]
+    assert pods["seed"]["containers"][0]["resources"]["requests"] == {"cpu": "100m", "memory": "64Mi"}
+    claims = {name: item["spec"]["volumeClaimTemplates"][0] for name, item in workloads.items()}
+    sizes = {name: claim["spec"]["resources"]["requests"]["storage"] for name, claim in claims.items()}
+    assert sizes == {"tm": "2Gi", "sentry": "2Gi", "seed": "1Gi", "archive": "2Gi"}
+    room = {item["name"]: item["resources"]["requests"] for item in json.loads(made.value("_cometbft_further"))}
+    assert room["seed"] == {"cpu": "100m", "memory": "64Mi"}
+    hard = found["ResourceQuota", "tm"]["spec"]["hard"]
+    assert (hard["pods"], hard["requests.cpu"], hard["requests.memory"]) == ("12", "650m", "768Mi")
+    budgets = {name: item["spec"] for (kind, name), item in found.items() if kind == "PodDisruptionBudget"}
+    assert budgets["tm"]["selector"]["matchExpressions"][0]["values"] == ["tm-0", "tm-1", "tm-2", "tm-3"]
+    assert (list(budgets), budgets["sentry"]["maxUnavailable"]) == (["tm", "sentry"], 1)
+    assert budgets["sentry"]["selector"]["matchLabels"] == {"mintnet.io/network": "mintnet", "tm": "sentry"}
+
+
+def test_nodes_of_sentries_and_seeds_know_whom_they_may(rendered: t.Callable[[str], Network]) -> None:
+    made = rendered("groups")
+    nodes = next(item["data"] for item in made.objects if item["metadata"]["name"] == "tm-nodes")
+    rows = {row.split()[0]: row.split()[3:] for row in nodes["nodes"].splitlines()}
+    hidden = "tm-0,tm-1,tm-2,tm-3"
+    assert rows == {
+        **{f"tm-{number}": ["validator", "sentry-0,sentry-1", "-", "-"] for number in range(4)},
+        "tm-4": ["full", "sentry-0,sentry-1", "seed-0", "-"],
+        "sentry-0": ["sentry", hidden, "-", f"{hidden},seed-0"],
+        "sentry-1": ["sentry", f"sentry-0,{hidden}", "-", f"{hidden},seed-0"],
+        "seed-0": ["seed", "sentry-0,sentry-1", "-", "-"],
+    }
+    assert nodes.keys() - {"nodes"} == {"tm-4.toml"}
+    settings = {item["metadata"]["name"]: item["data"] for item in made.objects if item["kind"] == "ConfigMap"}
+    files = {
+        name: settings[made.value(f"_cometbft_settings.{name}")]["config.toml"] for name in ("tm", "sentry", "seed")
+    }
+    p2p = {name: tomllib.loads(text)["p2p"] for name, text in files.items()}
+    assert {name: (keys["pex"], keys["seed_mode"]) for name, keys in p2p.items()} == {
+        **{"tm": (False, False), "sentry": (True, False), "seed": (True, True)}
+    }
+    assert (p2p["sentry"]["max_num_inbound_peers"], p2p["seed"]["max_num_inbound_peers"]) == (200, 300)
+
+
+def test_only_its_sentries_reach_a_guarded_validator(rendered: t.Callable[[str], Network]) -> None:
+    policies = {
+        item["metadata"]["name"]: item["spec"] for item in rendered("groups").objects if item["kind"] == "NetworkPolicy"
+    }
+    guarded = ["tm-0", "tm-1", "tm-2", "tm-3"]
+    assert list(policies) == ["tm", *guarded]
+    (others,) = policies["tm"]["podSelector"]["matchExpressions"]
+    assert (others["operator"], others["values"]) == ("NotIn", guarded)
+    selected = policies["tm-2"]["podSelector"]["matchLabels"]
+    assert selected["statefulset.kubernetes.io/pod-name"] == "tm-2"
+    for direction, peers in (("ingress", "from"), ("egress", "to")):
+        p2p = [rule for rule in policies["tm-2"][direction] if {"port": 26656, "protocol": "TCP"} in rule["ports"]]
+        (rule,) = p2p
+        (only,) = rule[peers][0]["podSelector"]["matchExpressions"]
+        assert (only["operator"], only["values"], len(rule["ports"])) == ("In", ["sentry-0", "sentry-1"], 1)
+
+
 def test_scripts_and_settings_can_be_read(network: Network) -> None:
     text = (network.place / "40-nodes.yaml").read_text(encoding="utf-8")
     assert "  tm-gen-validator.sh: |\n    #!/bin/sh\n" in text
@@ -252,6 +403,6 @@ def test_no_key_is_in_a_result(network: Network) -> None:
     if network.value("_cometbft_own_keys"):
         assert not (network.place / "10-secrets.yaml").exists()
         return
-    (secret,) = objects_of((network.place / "10-secrets.yaml").read_text(encoding="utf-8"))
+    secrets = objects_of((network.place / "10-secrets.yaml").read_text(encoding="utf-8"))
     told = json.dumps([network.made, network.variables["__cometbft_keys"], network.variables["__cometbft_genesis"]])
-    assert not [name for name, value in secret["data"].items() if value in told]
+    assert not [name for secret in secrets for name, value in secret["data"].items() if value in told]

@@ -100,7 +100,7 @@ def render(count: int, validators: int, **variables: Any) -> list[Json]:
     params |= {"topology": {"kind": "mesh"}}
     chosen = {
         **{"cometbft_custody": "pod", "cometbft_network": "net", "_cometbft_rolling": False},
-        **{"_cometbft_count": count, "_cometbft_names": names, "_cometbft_validators": names[:validators]},
+        **{"_cometbft_sizes": {"tm": count}, "_cometbft_names": names, "_cometbft_validators": names[:validators]},
         "_cometbft_live": {"genesis": None, "namespace": {"exists": False, "made": False}},
         "__cometbft_config": cometbft_config.run(params, False),
         "__cometbft_genesis": {"config_maps": ["tm-config"]},

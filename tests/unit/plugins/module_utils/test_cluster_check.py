@@ -137,7 +137,7 @@ def test_no_machine_takes_pods(server: Server, spec: Json) -> None:
     server.objects["/api/v1/nodes"] = {"items": [{**MACHINE, "spec": spec}]}
     found = check(server, WISH)
     assert (found.faults, found.notes) == ([], ["no machine takes pods now: all are cordoned or tainted"])
-    server.objects["/api/v1/namespaces/net/pods"] = {"items": [{}] * 4}
+    server.objects["/api/v1/namespaces/net/pods"] = {"items": [{"metadata": {"labels": {"tm": "tm"}}}] * 4}
     assert check(server, WISH).notes == []
 
 
@@ -160,7 +160,7 @@ def test_quotas(server: Server, hard: Json, used: Json, said: str) -> None:
     assert len(faults) == bool(said)
     assert said in "".join(faults)
     # What runs already is counted in what is used.
-    server.objects["/api/v1/namespaces/net/pods"] = {"items": [{}] * 4}
+    server.objects["/api/v1/namespaces/net/pods"] = {"items": [{"metadata": {"labels": {"tm": "tm"}}}] * 4}
     assert check(server, WISH).faults == []
     ours = {**quota, "metadata": {"name": "tm", "labels": {"mintnet.io/network": "net"}}}
     server.objects |= {QUOTA_PATH: {"items": [ours]}, "/api/v1/namespaces/net/pods": {"items": []}}
@@ -171,3 +171,33 @@ def test_server_that_does_not_answer(server: Server) -> None:
     server.objects.pop("/version")
     with pytest.raises(ClusterError, match="checking the cluster of context theirs: not found"):
         check(server, WISH)
+
+
+def test_groups_of_other_sizes_need_room_too(server: Server) -> None:
+    large = {"requests": {"cpu": "2", "memory": "64Mi"}, "limits": {"cpu": "2"}}
+    groups = [Wish("net", 2, large, "2Gi", "", "archive"), Wish("net", 1, RESOURCES, "2Gi", "lost", "seed")]
+    wish = dataclasses.replace(WISH, further=groups)
+    (fault,) = check(server, wish).faults
+    assert fault == "cometbft_groups.seed.storage_class = 'lost': there is no such storage class; there are fast, slow"
+    quota = {"metadata": {"name": "q"}, "spec": {"hard": {"requests.cpu": "4"}}, "status": {"used": {}}}
+    server.objects[QUOTA_PATH] = {"items": [quota]}
+    wish = dataclasses.replace(WISH, further=groups[:1])
+    (fault,) = check(server, wish).faults
+    assert "allows 4 of requests.cpu, of which 0 are used, and 6 nodes need 4.4: " in fault
+    # Those that are there are in what is used.
+    pods = [{"metadata": {"name": f"archive-{number}", "labels": {"tm": "archive"}}} for number in range(2)]
+    server.objects["/api/v1/namespaces/net/pods"] = {"items": pods}
+    assert check(server, wish).faults == []
+    quota["status"] = {"used": {"requests.cpu": "4"}}
+    assert len(check(server, wish).faults) == 1
+
+
+def test_machines_without_room_for_one_group_or_for_all(server: Server) -> None:
+    large = {"requests": {"cpu": "3"}, "limits": {}}
+    for further, count in (
+        ([Wish("net", 2, large, group="archive")], 2),
+        ([Wish("net", 40, RESOURCES, group="more")], 44),
+    ):
+        (note,) = check(server, dataclasses.replace(WISH, further=further)).notes
+        assert note.startswith(f"its machines have no room for {count} nodes, unless more are added: ")
+    assert check(server, dataclasses.replace(WISH, further=[Wish("net", 1, large, group="archive")])).notes == []

@@ -50,6 +50,7 @@ LIVE: Json = {
     "stopped": [],
     "nodes": [{"name": f"tm-{n}", "power": 10, "answers": True} for n in range(4)],
 }
+NODES = ["tm-0", "tm-1", "tm-2", "tm-3"]
 NOTHING: Json = {
     "custody": None,
     "namespace": {"exists": False, "made": False, "phase": None},
@@ -78,7 +79,13 @@ def faults(network: Json, **other: Any) -> list[str]:
 
 
 def test_nothing_stands_in_the_way_of_a_first_network() -> None:
-    assert compare(NOTHING, asked()) == {"faults": [], "notes": [], "nodes": 4, "validators": 4}
+    assert compare(NOTHING, asked()) == {
+        "faults": [],
+        "notes": [],
+        "groups": {"tm": 4},
+        "nodes": NODES,
+        "validators": 4,
+    }
 
 
 def stopped(*names: str, **group: Any) -> Json:
@@ -91,14 +98,14 @@ def stopped(*names: str, **group: Any) -> Json:
 
 def test_a_network_that_was_stopped_is_started_again() -> None:
     found = compare(stopped(replicas=0, stopped=4), asked())
-    assert (found["nodes"], found["faults"]) == (4, [])
+    assert (found["groups"]["tm"], found["faults"]) == (4, [])
     assert found["notes"] == ["it was stopped by make stop, with 4 nodes: it is started again"]
 
 
 def test_it_has_as_many_nodes_as_before_the_stop() -> None:
     """Also where somebody else had scaled it."""
     found = compare(stopped(replicas=0, stopped=5), asked())
-    assert (found["nodes"], found["faults"]) == (5, [])
+    assert (found["groups"]["tm"], found["faults"]) == (5, [])
     assert "was scaled to 5 nodes by somebody else: kept" in found["notes"][0]
 
 
@@ -122,14 +129,14 @@ def test_stopped_nodes_that_the_chain_needs_are_refused(group: Json) -> None:
 
 
 def test_the_same_again() -> None:
-    assert compare(live(), asked()) == {"faults": [], "notes": [], "nodes": 4, "validators": 4}
+    assert compare(live(), asked()) == {"faults": [], "notes": [], "groups": {"tm": 4}, "nodes": NODES, "validators": 4}
 
 
 def test_validators_that_the_application_names_stay_as_many() -> None:
     network = live(validators=4)
     network["genesis"]["validators"] = []
     grown = compare(network, asked(nodes=6, validators=6))
-    assert (grown["faults"], grown["nodes"], grown["validators"]) == ([], 6, 4)
+    assert (grown["faults"], grown["groups"]["tm"], grown["validators"]) == ([], 6, 4)
     assert grown["notes"] == ["the genesis has 4 validators; further nodes join as full nodes: tm-4, tm-5"]
     (fault,) = faults(network, nodes=4, validators=3)
     assert fault.startswith("its genesis has 4 validators, cometbft_validators is 3")
@@ -228,16 +235,16 @@ def test_an_ephemeral_network_has_no_size() -> None:
 
 def test_more_nodes_join_as_full_nodes() -> None:
     changes = compare(live(), asked(nodes=6, validators=6))
-    assert (changes["faults"], changes["nodes"], changes["validators"]) == ([], 6, 4)
+    assert (changes["faults"], changes["groups"]["tm"], changes["validators"]) == ([], 6, 4)
     assert changes["notes"] == ["the genesis has 4 validators; further nodes join as full nodes: tm-4, tm-5"]
     assert compare(live(), asked(nodes=6))["notes"] == []
 
 
 def test_what_kubectl_scale_did_is_kept_and_named() -> None:
     changes = compare(live(replicas=6), asked())
-    assert (changes["faults"], changes["nodes"]) == ([], 6)
+    assert (changes["faults"], changes["groups"]["tm"]) == ([], 6)
     assert changes["notes"][0].startswith("the StatefulSet tm was scaled to 6 nodes by somebody else: kept ")
-    assert compare(live(replicas=6), asked(confirmed=True))["nodes"] == 4
+    assert compare(live(replicas=6), asked(confirmed=True))["groups"]["tm"] == 4
     assert compare(live(replicas=6), asked(nodes=6))["notes"] == []
     (fault,) = faults(live(replicas=6), nodes=5)
     assert fault.startswith("the StatefulSet tm was scaled to 6 nodes by somebody else, the last run gave it 4, ")
@@ -249,7 +256,7 @@ def test_full_nodes_leave_only_when_confirmed() -> None:
     assert fault.startswith(
         "it runs 6 nodes, cometbft_nodes is 5: set cometbft_nodes=6, or confirm that tm-5 shall stop"
     )
-    assert compare(network, asked(nodes=5, confirmed=True))["nodes"] == 5
+    assert compare(network, asked(nodes=5, confirmed=True))["groups"]["tm"] == 5
 
 
 def test_a_promoted_node_does_not_leave_even_when_confirmed() -> None:
@@ -340,3 +347,64 @@ def test_how_many_validators_must_stay(powers: list[int], stay: int) -> None:
 def test_quantities(text: str, count: int, product: str) -> None:
     assert times(text, count) == product
     assert quantity(product) == quantity(text) * count
+
+
+# --- groups ----------------------------------------------------------------------------------------------------------
+
+
+def group(name: str, nodes: int, **differs: Any) -> Json:
+    return {"name": name, "nodes": nodes, "volume_size": "2Gi", "storage_class": "", **differs}
+
+
+def with_sentries(**differs: Any) -> Json:
+    network = live()
+    network["groups"].append({**network["groups"][0], "name": "sentry", "replicas": 2, "nodes": 2, **differs})
+    network["nodes"] += [{"name": f"sentry-{n}", "power": 0, "answers": True, "reason": ""} for n in range(2)]
+    return network
+
+
+def test_groups_come_and_grow() -> None:
+    found = compare(live(), asked(groups=[group("sentry", 2), group("seed", 1)]))
+    assert (found["faults"], found["notes"]) == ([], [])
+    assert found["groups"] == {"tm": 4, "sentry": 2, "seed": 1}
+    assert found["nodes"] == [*NODES, "sentry-0", "sentry-1", "seed-0"]
+    assert found["validators"] == 4
+    assert compare(with_sentries(), asked(groups=[group("sentry", 3)]))["groups"] == {"tm": 4, "sentry": 3}
+
+
+def test_nodes_of_a_group_leave_once_that_is_confirmed() -> None:
+    wish = [group("sentry", 1)]
+    (fault,) = faults(with_sentries(), groups=wish)
+    assert fault == (
+        "its group sentry runs 2 nodes, cometbft_groups.sentry.nodes is 1: set cometbft_groups.sentry.nodes=2, or "
+        "confirm that sentry-1 shall stop (CONFIRM=yes)"
+    )
+    found = compare(with_sentries(), asked(groups=wish, confirmed=True))
+    assert (found["faults"], found["groups"]["sentry"]) == ([], 1)
+
+
+def test_a_node_that_votes_does_not_leave_its_group() -> None:
+    network = with_sentries()
+    network["nodes"][-1]["power"] = 10
+    (fault,) = faults(network, groups=[group("sentry", 1)], confirmed=True)
+    assert fault.startswith("sentry-1 holds 10 of 40 power: ")
+
+
+def test_what_kubectl_scale_did_to_a_group_is_kept() -> None:
+    found = compare(with_sentries(replicas=3), asked(groups=[group("sentry", 2)]))
+    assert (found["faults"], found["groups"]) == ([], {"tm": 4, "sentry": 3})
+    assert found["notes"][0].startswith("the StatefulSet sentry was scaled to 3 nodes by somebody else: kept ")
+
+
+def test_a_group_that_nobody_names_any_more_is_asked_for() -> None:
+    assert faults(with_sentries()) == [
+        "it has the group sentry of 2 nodes, which cometbft_groups does not name: name it there, with nodes: 0 where "
+        "they shall stop"
+    ]
+    assert faults(with_sentries(replicas=0, nodes=0)) == []
+    assert faults(with_sentries(replicas=0, stopped=2), groups=[]) != []
+
+
+def test_volumes_of_a_group_stay_as_they_are() -> None:
+    (fault,) = faults(with_sentries(), groups=[group("sentry", 2, volume_size="5Gi")])
+    assert fault.startswith("its group sentry's volumes have 2Gi, cometbft_groups.sentry.volume_size is 5Gi: ")

@@ -229,7 +229,7 @@ def test_one_look(api: Api, recorded: Recorded) -> None:
     assert network["healthy"], network["reasons"]
     assert network["height"] == 164
     # One request for each kind, one for each node, and one for the validators; no events, as nothing is wrong.
-    assert len(recorded.requests) == 6 + 4 + 1
+    assert len(recorded.requests) == 7 + 4 + 1
     assert not any("secrets" in path for _method, path, _body in recorded.requests)
 
 
@@ -246,7 +246,7 @@ def test_nothing_is_looked_for_where_a_node_is_stopped(api: Api, recorded: Recor
     pod = recorded.data["Pod"][3]
     pod["status"].update(phase="Pending", containerStatuses=[], initContainerStatuses=[])
     assert "tm-3: stopped by make stop" in read(api, "mintnet")["notes"]
-    assert len(recorded.requests) == 6 + 3 + 1
+    assert len(recorded.requests) == 7 + 3 + 1
 
 
 def test_a_connection_that_ends_is_no_verdict_on_a_node(api: Api, recorded: Recorded) -> None:
@@ -705,3 +705,17 @@ def test_no_request_lasts_longer_than_the_wait(api: Api, recorded: Recorded, mon
     wait(api, timeout=2)
     assert asked
     assert all(seconds <= 2 for timeout in asked for seconds in timeout)
+
+
+def test_power_by_zone_is_told_where_machines_may_be_seen(api: Api, recorded: Recorded) -> None:
+    names = {pod["spec"]["nodeName"] for pod in recorded.data["Pod"]}
+    zones = {**dict.fromkeys(names, "a"), "another": "b"}
+    recorded.data["nodes"] = [
+        {"metadata": {"name": name, "labels": {"topology.kubernetes.io/zone": zone}}} for name, zone in zones.items()
+    ]
+    network = read(api, "mintnet")
+    assert network["places"]["zones"] == {"a": 40}
+    assert "zone a holds 40 of 40 power, a third or more: without it no block is made" in network["notes"]
+    recorded.refused["/api/v1/nodes"] = 403
+    network = read(api, "mintnet")
+    assert (network["places"]["zones"], network["not_verified"]) == ({}, [])

@@ -607,3 +607,62 @@ def test_how_the_newest_blocks_came(seen: Observed) -> None:
     for name in seen.answers:
         seen.answers[name] = replace(answer, blocks={})
     assert report(seen)["recent"] == {"blocks": 0, "txs": 0, "interval": None}
+
+
+# --- groups ----------------------------------------------------------------------------------------------------------
+
+
+def test_nodes_of_all_groups_are_told_with_their_modes(seen: Observed) -> None:
+    for name, mode in (("sentry", "sentry"), ("seed", "seed")):
+        workload = copy.deepcopy(seen.workloads[0])
+        workload["metadata"]["name"], workload["spec"]["replicas"] = name, 1
+        workload["metadata"]["annotations"]["mintnet.io/nodes"] = "1"
+        pod = copy.deepcopy(seen.pods[-1])
+        pod["metadata"]["name"] = f"{name}-0"
+        pod["metadata"]["labels"] |= {"tm": name, "controller-revision-hash": "older"}
+        seen.workloads.append(workload)
+        seen.pods.append(pod)
+        rows = next(item for item in seen.config_maps if item["metadata"]["name"] == "tm-nodes")
+        rows["data"]["nodes"] += f"{name}-0 {name}-0 {name} {mode} tm-0 - -\n"
+        answer = copy.deepcopy(answer_of(seen, "tm-3"))
+        answer.status["validator_info"]["address"] = name
+        answer.status["node_info"]["id"] = name
+        seen.answers[f"{name}-0"] = answer
+    sentries = {"metadata": {"name": "sentry"}, "spec": {"maxUnavailable": 1}}
+    seen.budgets = [sentries, *seen.budgets]
+    network = report(seen)
+    assert network["budget"]["min_available"] == 3
+    modes = {node["name"]: node["mode"] for node in network["nodes"]}
+    assert modes == {
+        **{"seed-0": "seed", "sentry-0": "sentry"},
+        **dict.fromkeys(("tm-0", "tm-1", "tm-2", "tm-3"), "validator"),
+    }
+    assert {group["name"]: (group["nodes"], group["validators"]) for group in network["groups"]} == {
+        **{"tm": (4, 4), "sentry": (1, 0), "seed": (1, 0)}
+    }
+    outdated = {group["name"]: group["outdated"] for group in network["groups"]}
+    assert outdated == {"tm": [], "sentry": ["sentry-0"], "seed": ["seed-0"]}
+    assert network["power"]["total"] == 40
+    assert node_of(network, "sentry-0")["dials"] == ["tm-0"]
+
+
+# --- places ----------------------------------------------------------------------------------------------------------
+
+
+def placed(seen: Observed, *machines: str) -> list[str]:
+    """What is noted of places when the four validators run on these machines."""
+    for pod, machine in zip(seen.pods, machines, strict=True):
+        pod["spec"]["nodeName"] = machine
+    return [note for note in report(seen)["notes"] if "holds" in note]
+
+
+def test_machines_that_hold_a_third_of_the_power_are_warned_of(seen: Observed) -> None:
+    said = "machine {} holds 20 of 40 power, a third or more: without it no block is made"
+    assert placed(seen, "a", "b", "c", "d") == []
+    assert placed(seen, "a", "b", "c", "a") == [said.format("a")]
+    assert placed(seen, "a", "b", "b", "a") == [said.format("a"), said.format("b")]
+    assert report(seen)["places"] == {"machines": {"a": 20, "b": 20}, "zones": {}}
+    # Where there is but one, there is nothing to say.
+    assert placed(seen, "a", "a", "a", "a") == []
+    seen.machines = [{"metadata": {"name": name}} for name in "ab"]
+    assert placed(seen, "a", "a", "a", "a") == [said.format("a").replace("20 of", "40 of")]

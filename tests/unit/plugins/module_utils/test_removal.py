@@ -175,3 +175,14 @@ def test_nothing_there(server: Server) -> None:
     server.objects.clear()
     assert find(server, "net").objects == []
     assert find(server, "net", chain_only=True).objects == []
+
+
+def test_groups_go_with_the_chain_and_their_keys(server: Server) -> None:
+    for kind, name in (("StatefulSet", "sentry"), ("PersistentVolumeClaim", "data-sentry-0"), ("Service", "sentry-0")):
+        server.add(kind, name)
+    for name in ("sentry-keys", "sentry-keys-2"):
+        server.add("Secret", name)
+    remove(server, "net", find(server, "net", chain_only=True, keep_keys=True), 1)
+    assert [name for name in left(server) if "sentry" in name] == ["sentry-0", "sentry-keys", "sentry-keys-2"]
+    remove(server, "net", find(server, "net", chain_only=True), 1)
+    assert [name for name in left(server) if "sentry" in name] == ["sentry-0"]

@@ -28,6 +28,7 @@ def node(name: str, **differs: Any) -> Json:
         "outdated": False,
         "peers_missing": [],
         "dials": [],
+        "peers": 3,
         "reason": "",
         "stopped": False,
         "pod": "Running",
@@ -41,7 +42,7 @@ def network(*nodes: Json, ephemeral: bool = False) -> Json:
     return {
         "network": "mintnet",
         "nodes": list(nodes),
-        "groups": [{"name": "tm", "ephemeral": ephemeral}],
+        "groups": [{"name": "tm", "ephemeral": ephemeral, "validators": 4}],
         "power": {"total": total, "online": online, "needed": total * 2 // 3 + 1},
     }
 
@@ -182,3 +183,36 @@ def test_the_quorum_does_not_hold_without_a_second_one() -> None:
     assert quorum_without(network(*nodes), "tm-3") == 0
     assert not others_online(network(*nodes), "tm-0")
     assert others_online(network(*nodes), "tm-3")
+
+
+# --- groups ----------------------------------------------------------------------------------------------------------
+
+
+def guarded(sentries: int, **differs: Any) -> Json:
+    """Four validators that have no other peers than their sentries, a seed, and a full node of the first group."""
+    guards = [f"sentry-{number}" for number in range(sentries)]
+    hidden = {"dials": guards, "peers": sentries, **differs}
+    nodes = [node(f"tm-{number}", **hidden) for number in range(4)]
+    others = ["tm-4", *guards, "seed-0"]
+    found = network(*nodes, *(node(name, power=0, **differs) for name in others))
+    found["groups"] = [
+        {"name": name, "ephemeral": False, "validators": 4 if name == "tm" else 0} for name in ("seed", "sentry", "tm")
+    ]
+    return found
+
+
+def test_groups_go_one_after_the_other_and_validators_last() -> None:
+    found = plan(guarded(2, outdated=True), REVISION)
+    assert found.order == ["seed-0", "sentry-1", "sentry-0", "tm-4", "tm-3", "tm-2", "tm-1", "tm-0"]
+    assert found.halting == []
+
+
+def test_the_only_sentry_halts_the_chain_like_those_behind_it() -> None:
+    alone = guarded(1, outdated=True)
+    assert plan(alone, REVISION).halting == ["sentry-0"]
+    assert quorum_without(alone, "sentry-0") == 27
+    assert (quorum_without(alone, "seed-0"), quorum_without(guarded(2), "sentry-0")) == (0, 0)
+
+
+def test_a_group_whose_template_changes_is_rolled_alone() -> None:
+    assert plan(guarded(2), REVISION, changing=["sentry"]).order == ["sentry-1", "sentry-0"]

@@ -79,7 +79,7 @@ class Played:
             "exists": True,
             "height": self.height,
             "nodes": nodes,
-            "groups": [{"name": "tm", "ephemeral": False, "revision": self.revision, "outdated": []}],
+            "groups": [{"name": "tm", "ephemeral": False, "revision": self.revision, "outdated": [], "validators": 4}],
             "empty_blocks": True,
             "genesis": {"sha256": "5a", "initial_height": 1},
             "started": seen.started if seen else {},

@@ -376,3 +376,24 @@ def test_pods_that_do_not_end_are_named(played: Played, monkeypatch: pytest.Monk
     monkeypatch.setattr(played, "settle", lambda: None)
     with pytest.raises(StopError, match=r"tm-0, tm-1, tm-2, tm-3 did not end in time"):
         stop(played, may_halt=True, timeout=0.01)
+
+
+def test_the_only_sentry_takes_those_behind_it_along(played: Played) -> None:
+    network = played.report()
+    network["groups"].append({**network["groups"][0], "name": "sentry", "replicas": 2})
+    sentry = {**network["nodes"][0], "name": "sentry-0", "power": 0, "dials": ["tm-0", "tm-1"]}
+    network["nodes"].append(sentry)
+    for node in network["nodes"][:2]:
+        node.update(dials=["sentry-0"], peers=1)
+    found = plan_stop(network, "sentry-0")
+    assert (found.nodes, found.power["left"], found.halts) == (["sentry-0"], 20, True)
+    network["nodes"].append({**sentry, "name": "sentry-1"})
+    for node in network["nodes"][:2]:
+        node.update(dials=["sentry-0", "sentry-1"], peers=2)
+    found = plan_stop(network, "sentry-0")
+    assert (found.power["left"], found.halts) == (40, False)
+    # The other one does not answer, as it is stopped.
+    network["nodes"][-1]["answers"] = False
+    for node in network["nodes"][:2]:
+        node.update(peers=1)
+    assert plan_stop(network, "sentry-0").halts

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _topology
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import FaultsError
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._graph import components, diameter, regular
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._topology import Topology, lay_out
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._topology import Group, Topology, lay_out
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -330,3 +330,122 @@ def test_same_seed_gives_the_same_network_on_every_machine() -> None:
         command = [sys.executable, "-c", program]
         output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
         assert output.strip() == str(KNOWN)
+
+
+# --- groups ----------------------------------------------------------------------------------------------------------
+
+
+def grouped(groups: dict[str, tuple[int, Group]], count: int = 4, validators: int = 4, **wanted: Any) -> Topology:
+    nodes = names(count) + [f"{name}-{n}" for name, (size, _group) in groups.items() for n in range(size)]
+    return lay_out(nodes, names(validators), wanted, {name: group for name, (_size, group) in groups.items()})
+
+
+def test_guarded_validators_know_their_sentries_alone() -> None:
+    groups = {"sentry": (2, Group("sentry", ["tm-0", "tm-1"])), "guard": (1, Group("sentry", ["tm-1", "tm-2"]))}
+    topology = grouped(groups)
+    assert peers(topology) == {
+        "tm-0": ["sentry-0", "sentry-1"],
+        "tm-1": ["sentry-0", "sentry-1", "guard-0"],
+        "tm-2": ["guard-0"],
+        # Nobody guards it, and whoever joins dials it.
+        "tm-3": [],
+        "sentry-0": ["tm-3", "tm-0", "tm-1"],
+        "sentry-1": ["tm-3", "sentry-0", "tm-0", "tm-1"],
+        "guard-0": ["tm-3", "sentry-0", "sentry-1", "tm-1", "tm-2"],
+    }
+    places = topology.places
+    assert {name: place.private_peers for name, place in places.items() if place.private_peers} == {
+        "sentry-0": ["tm-0", "tm-1"],
+        "sentry-1": ["tm-0", "tm-1"],
+        "guard-0": ["tm-1", "tm-2"],
+    }
+    assert set(places["sentry-1"].unconditional_peers) >= {"tm-0", "tm-1"}
+    assert [places[name].pex for name in ("tm-0", "tm-3", "sentry-0")] == [False, None, True]
+
+
+def test_seeds_tell_everybody_but_the_guarded() -> None:
+    groups = {
+        "sentry": (2, Group("sentry", names(4))),
+        "seed": (2, Group("seed")),
+        "archive": (1, Group()),
+    }
+    topology = grouped(groups, count=5)
+    assert {name: place.seeds for name, place in topology.places.items()} == {
+        **{name: [] for name in (*names(4), "sentry-0", "sentry-1")},
+        **{name: ["seed-0", "seed-1"] for name in ("tm-4", "archive-0")},
+        "seed-0": ["seed-1"],
+        "seed-1": ["seed-0"],
+    }
+    # Whom a seed dials itself never dials it: it would hang up, and lose the chain.
+    assert topology.places["seed-0"].persistent_peers == ["sentry-0", "sentry-1"]
+    assert topology.places["sentry-1"].private_peers == [*names(4), "seed-0", "seed-1"]
+    assert [name for name, place in topology.places.items() if place.seed_mode] == ["seed-0", "seed-1"]
+    assert {name: (place.pex, place.seed_mode) for name, place in topology.groups.items()} == {
+        **{"sentry": (True, False), "seed": (True, True), "archive": (True, False)}
+    }
+
+
+def test_a_group_that_grows_changes_nobody_else_s_peers() -> None:
+    small = peers(grouped({"archive": (1, Group()), "spare": (2, Group())}, count=5))
+    for groups, count in (
+        ({"archive": (4, Group()), "spare": (2, Group())}, 5),
+        ({"archive": (1, Group()), "spare": (2, Group())}, 8),
+    ):
+        large = peers(grouped(groups, count=count))
+        assert {name: large[name] for name in small} == small
+
+
+def test_other_kinds_are_laid_out_among_those_that_nobody_guards() -> None:
+    groups = {"sentry": (3, Group("sentry", ["tm-0", "tm-1"])), "archive": (1, Group())}
+    topology = grouped(groups, kind="star", center="sentry-1")
+    assert peers(topology) == {
+        **{name: ["sentry-0", "sentry-1", "sentry-2"] for name in ("tm-0", "tm-1")},
+        # Whoever joins dials those before it.
+        **{
+            "tm-2": [],
+            "tm-3": [],
+            "sentry-0": ["tm-0", "tm-1"],
+            "sentry-1": ["tm-2", "tm-3", "sentry-0", "tm-0", "tm-1"],
+        },
+        **{"sentry-2": ["sentry-1", "tm-0", "tm-1"], "archive-0": ["sentry-1"]},
+    }
+
+
+def test_groups_without_a_link_are_refused() -> None:
+    groups = {"sentry": (1, Group("sentry", ["tm-0"]))}
+    with pytest.raises(FaultsError) as error:
+        grouped(groups, count=2, validators=2, kind="list", edges=[])
+    assert error.value.faults == [
+        "edges: they leave 2 separate networks: (1) tm-0, sentry-0; (2) tm-1; add edges between these"
+    ]
+
+
+@given(
+    count=st.integers(1, 8),
+    validators=st.integers(1, 6),
+    sentries=st.integers(1, 3),
+    seeds=st.integers(0, 2),
+    full=st.integers(0, 2),
+    guarded=st.sets(st.integers(0, 5)),
+)
+@settings(max_examples=60, deadline=None)
+def test_no_guarded_validator_is_known_but_to_its_sentries(
+    count: int, validators: int, sentries: int, seeds: int, full: int, guarded: set[int]
+) -> None:
+    validators = min(validators, count)
+    hidden = [f"tm-{number}" for number in sorted(guarded) if number < validators] or ["tm-0"]
+    groups = {
+        "sentry": (sentries, Group("sentry", hidden)),
+        "seed": (seeds, Group("seed")),
+        "full": (full, Group()),
+    }
+    topology = grouped(groups, count=count, validators=validators)
+    guards = [f"sentry-{number}" for number in range(sentries)]
+    for name, place in topology.places.items():
+        if name in hidden:
+            assert (place.persistent_peers, place.seeds, place.pex) == (guards, [], False)
+        elif name in guards:
+            assert set(hidden) <= set(place.private_peers)
+            assert set(hidden) <= set(place.unconditional_peers)
+        else:
+            assert not set(hidden) & {*place.persistent_peers, *place.seeds}

@@ -69,6 +69,16 @@ def faults(variables: dict[str, t.Any]) -> list[str]:
         {"cometbft_topology": {"kind": "regular", "degree": "3", "random_seed": 7}},
         {"cometbft_topology": {"kind": "sentries"}, "cometbft_nodes": 8, "cometbft_validators": 4},
         {"cometbft_topology": {"kind": "regular", "degree": 8}, "cometbft_nodes": 500},
+        {"cometbft_groups": [{"name": "archive", "nodes": "2", "version": "0.39.4", "image": None}]},
+        {
+            "cometbft_groups": [
+                {"name": "sentry", "mode": "sentry", "nodes": 2, "guards": ["tm-0", "tm-1", "tm-2", "tm-3"]},
+                {"name": "seed", "mode": "seed", "node_selector": {"example.com/disk": "ssd", "empty": ""}},
+                {"name": "gone", "nodes": 0},
+            ],
+            "cometbft_node_config": {"sentry-1": {"log_level": "debug"}},
+        },
+        {"cometbft_node_selector": {"disktype": "ssd"}},
         {"cometbft_consensus_params": {"block": {"max_gas": 10}}},
         {"cometbft_resources": {"requests": {"cpu": 1, "memory": "64Mi"}}},
         {"cometbft_node": "tm-12", "cometbft_tail": -1},
@@ -137,6 +147,17 @@ def test_every_default_is_sound() -> None:
         if "default" in spec and "{{" not in str(spec["default"])
     }
     assert check_values(given, {}, KNOWN) == []
+
+
+def test_all_faults_of_groups_are_told_at_once() -> None:
+    groups = [
+        {"name": "a", "nodes": -1, "version": "0.37.2", "node_selector": {"disk": "not a label"}},
+        {"name": "b", "mode": "sentry", "guards": ["tm-4"], "config": {"mempool": {"siz": 1}}},
+        {"name": "c", "guards": ["tm-0"]},
+    ]
+    found = faults({"cometbft_groups": groups})
+    for part in ("[0].nodes", "[0].version", "[0].node_selector", ".b.guards", ".b.config.mempool.siz", ".c.guards"):
+        assert [fault for fault in found if fault.startswith(f"cometbft_groups{part}")], part
 
 
 def test_names_that_only_resemble_ours_are_doubted() -> None:

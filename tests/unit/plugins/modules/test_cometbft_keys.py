@@ -109,3 +109,13 @@ def test_damage_fails_with_every_fault(run: Run, tmp_path: Path) -> None:
     assert len(result["faults"]) == 2
     assert "tm-1/config/node_key.json: priv_key: it is missing" in result["msg"]
     assert tree(tmp_path) == before
+
+
+def test_nodes_of_several_groups_in_one_run(run: Run, tmp_path: Path) -> None:
+    wanted = {"directory": str(tmp_path), "groups": {"tm": 2, "sentry": 1, "spare": 0}, "validators": 2}
+    result = run(cometbft_keys.main, wanted)
+    assert result["created"] == ["tm-0", "tm-1", "sentry-0"]
+    assert [node["name"] for node in result["validators"]] == ["tm-0", "tm-1"]
+    refused = run(cometbft_keys.main, {**wanted, "groups": {"tm": 2, "a_b": 1, "c": "x"}})
+    assert "'a_b-0' is no name for a node" in refused["msg"]
+    assert "groups.c is 'x', a number of nodes is needed" in refused["msg"]
