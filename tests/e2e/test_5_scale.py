@@ -105,12 +105,11 @@ def test_kubectl_scale_grows_and_shrinks_it(case: Case) -> None:
     before = user.pods(name)
     with transactions(case):
         case.kubectl("scale statefulset tm --replicas=6")
-        if CUSTODIES[name] == "pod":
-            # They have keys of their own, and neither a row nor a Service.
-            user.wait("both have joined by themselves", lambda: full_and_caught_up(case), 240)
-            told = case.kubectl("logs tm-4 -c tm-collect").output
-            assert "tm-4 has no row in the ConfigMap tm-nodes yet: it joins without a vote" in told
-            assert len(case.get("configmap tm-nodes")["data"]["nodes"].splitlines()) == 4
+        # They have keys of their own, and neither a row nor a Service.
+        user.wait("both have joined by themselves", lambda: full_and_caught_up(case), 240)
+        told = case.kubectl(f"logs tm-4 -c {'tm-collect' if CUSTODIES[name] == 'pod' else 'tm-gen-validator'}").output
+        assert "tm-4 has no row in the ConfigMap tm-nodes yet: it joins without a vote" in told
+        assert len(case.get("configmap tm-nodes")["data"]["nodes"].splitlines()) == 4
         adopted = create(case, 4)
         assert "the StatefulSet tm was scaled to 6 nodes by somebody else: kept" in adopted.output
         assert unchanged(before, user.pods(name))

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Lays out one node's home before CometBFT starts. Reads: keys/ (the group's Secret), genesis/, settings/, nodes/,
 # started/ and stopped/ below /mintnet. Writes: config/ (memory) and data/ (the node's volume) below the home.
+# A node that kubectl scale has added has neither a row nor keys there: it joins with keys of its own, without a vote.
 set -eu
 umask 077
 
@@ -38,6 +39,30 @@ asked=${ASKED:-$rows}
 external=${EXTERNAL:-$node}
 # Its row: name, moniker, node id, mode, then names with commas between them, or -: peers, seeds, private peers.
 own=$(awk -v name="$node" '$1 == name' "$rows")
+keys=$from/keys/$node.
+if [ -z "$own" ] && [ -s "$rows" ] && [ ! -e "${keys}node_key.json" ] && [ ! -e "$from/started/$node" ] &&
+  command -v cometbft > /dev/null; then
+  keys=$home/data/keys/
+  # Both come by one rename: whoever was killed before it begins anew.
+  if [ ! -e "$keys" ]; then
+    rm -rf "$home/data/keys.new"
+    mkdir "$home/data/keys.new"
+    # CometBFT takes the home of the environment before that of --home.
+    said=$(CMTHOME=$home/data/keys.new cometbft init 2>&1) || fail "$node cannot make its keys on its volume: $said"
+    mv "$home/data/keys.new/config" "$home/data/keys"
+    rm -rf "$home/data/keys.new"
+  fi
+  # It dials all that have a row, but for those whom others keep to themselves.
+  own=$(awk -v node="$node" '
+    NF { name[++rows] = $1; count = split($7, kept, ","); for (i = 1; i <= count; i++) private[kept[i]] }
+    END {
+      for (i = 1; i <= rows; i++) if (!(name[i] in private)) peers = peers (peers == "" ? "" : ",") name[i]
+      print node, node, "-", "full", (peers == "" ? "-" : peers), "-", "-"
+    }' "$rows")
+  # Nobody takes a peer whose name leads nowhere: without a Service it has that of its group.
+  getent hosts "$node" > /dev/null || external=$node.${node%-*}
+  echo "tm-gen-validator: $node has no row in the ConfigMap tm-nodes yet: it joins without a vote, and create brings its row"
+fi
 [ -n "$own" ] || fail "$node has no row in the ConfigMap tm-nodes; run create again"
 # shellcheck disable=SC2086 # the row is split on purpose
 set -- $own
@@ -66,8 +91,8 @@ ids() {
 }
 
 for file in priv_validator_key.json node_key.json; do
-  [ -s "$from/keys/$node.$file" ] || fail "$node has no $file in the Secret tm-keys; run create again"
-  cat "$from/keys/$node.$file" > "$home/config/$file"
+  [ -s "$keys$file" ] || fail "$node has no $file in the Secret tm-keys; run create again"
+  cat "$keys$file" > "$home/config/$file"
 done
 
 # A genesis that is too large for a ConfigMap comes compressed, in parts that genesis.parts names in their order.

@@ -273,6 +273,67 @@ def test_what_is_missing_is_named(tmp_path: Path, rows: str, missing: str, said:
     assert not (tmp_path / "home-tm-0" / "config" / "config.toml").exists()
 
 
+#: As init does it, in the home of the environment; each run makes others.
+COMETBFT = """#!/bin/sh
+[ ! -e "$MINTNET/broken" ] || { echo no room left; exit 1; }
+mkdir -p "$CMTHOME/config"
+echo "of $$" >"$CMTHOME/config/node_key.json"
+echo "of $$" >"$CMTHOME/config/priv_validator_key.json"
+"""
+
+
+@pytest.fixture
+def scaled(tmp_path: Path) -> Network:
+    """Four nodes that create knows, of whom tm-3 is told to nobody, and two that kubectl scale has added."""
+    network = Network(tmp_path, 4, 2)
+    rows = [line for line in network.rows["nodes"].splitlines() if not line.startswith("tm-3 ")]
+    rows.append(f"tm-3 tm-3 {node_id('tm-3')} full tm-2 - -")
+    rows[2] = rows[2].removesuffix(" -") + " tm-3"
+    (tmp_path / "nodes" / "nodes").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (tmp_path / "missing").write_text("tm-4\n", encoding="utf-8")
+    (tmp_path / "bin" / "cometbft").write_text(COMETBFT, encoding="utf-8")
+    (tmp_path / "bin" / "cometbft").chmod(0o755)
+    return network
+
+
+def test_scaled_by_hand_it_joins_with_keys_of_its_own(scaled: Network) -> None:
+    p2p = scaled.p2p("tm-4")
+    assert p2p["persistent_peers"] == addresses("tm-0", "tm-1", "tm-2")
+    # Its Service comes later, and with it another name.
+    assert p2p["external_address"] == "tm-4.tm:26656"
+    home = scaled.folder / "home-tm-4"
+    kept = (home / "data" / "keys" / "node_key.json").read_text(encoding="utf-8")
+    assert scaled.start("tm-4").returncode == 0
+    for file in ("node_key.json", "priv_validator_key.json"):
+        assert (home / "config" / file).read_text(encoding="utf-8") == kept
+    # With what create brings it is one like the others.
+    with (scaled.folder / "nodes" / "nodes").open("a", encoding="utf-8") as rows:
+        rows.write(f"tm-4 tm-4 {node_id('tm-4')} full tm-0 - -\n")
+    for file in ("node_key.json", "priv_validator_key.json"):
+        (scaled.folder / "keys" / f"tm-4.{file}").write_text("from create", encoding="utf-8")
+    (scaled.folder / "missing").write_text("", encoding="utf-8")
+    p2p = scaled.p2p("tm-4")
+    assert (p2p["persistent_peers"], p2p["external_address"]) == (addresses("tm-0"), "tm-4:26656")
+    assert (home / "config" / "node_key.json").read_text(encoding="utf-8") == "from create"
+
+
+def test_keys_of_its_own_are_whole_or_not_there(scaled: Network) -> None:
+    (scaled.folder / "broken").touch()
+    run = scaled.start("tm-4")
+    assert run.returncode == 1
+    assert "tm-4 cannot make its keys on its volume: no room left" in run.stderr
+    (scaled.folder / "broken").unlink()
+    assert scaled.start("tm-4").returncode == 0
+
+
+@pytest.mark.parametrize("has", ["keys/tm-4.node_key.json", "started/tm-4"])
+def test_who_has_keys_already_needs_a_row(scaled: Network, has: str) -> None:
+    (scaled.folder / has).write_text("{}", encoding="utf-8")
+    run = scaled.start("tm-4")
+    assert run.returncode == 1
+    assert "tm-4 has no row in the ConfigMap tm-nodes; run create again" in run.stderr
+
+
 #: Answers of nodes, as CometBFT gives them, for those that have a file.
 CURL = """#!/bin/sh
 for url; do :; done
