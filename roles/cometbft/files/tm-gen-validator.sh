@@ -59,8 +59,9 @@ if [ -z "$own" ] && [ -s "$rows" ] && [ ! -e "${keys}node_key.json" ] && [ ! -e 
       for (i = 1; i <= rows; i++) if (!(name[i] in private)) peers = peers (peers == "" ? "" : ",") name[i]
       print node, node, "-", "full", (peers == "" ? "-" : peers), "-", "-"
     }' "$rows")
-  # Nobody takes a peer whose name leads nowhere: without a Service it has that of its group.
-  getent hosts "$node" > /dev/null || external=$node.${node%-*}
+  # Nobody takes a peer whose name leads nowhere: without a Service it has that of its group. Whether there is one cannot
+  # be asked here, where its own name leads to itself.
+  external=$node.${node%-*}
   echo "tm-gen-validator: $node has no row in the ConfigMap tm-nodes yet: it joins without a vote, and create brings its row"
 fi
 [ -n "$own" ] || fail "$node has no row in the ConfigMap tm-nodes; run create again"

@@ -290,7 +290,6 @@ def scaled(tmp_path: Path) -> Network:
     rows.append(f"tm-3 tm-3 {node_id('tm-3')} full tm-2 - -")
     rows[2] = rows[2].removesuffix(" -") + " tm-3"
     (tmp_path / "nodes" / "nodes").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    (tmp_path / "missing").write_text("tm-4\n", encoding="utf-8")
     (tmp_path / "bin" / "cometbft").write_text(COMETBFT, encoding="utf-8")
     (tmp_path / "bin" / "cometbft").chmod(0o755)
     return network
@@ -311,7 +310,6 @@ def test_scaled_by_hand_it_joins_with_keys_of_its_own(scaled: Network) -> None:
         rows.write(f"tm-4 tm-4 {node_id('tm-4')} full tm-0 - -\n")
     for file in ("node_key.json", "priv_validator_key.json"):
         (scaled.folder / "keys" / f"tm-4.{file}").write_text("from create", encoding="utf-8")
-    (scaled.folder / "missing").write_text("", encoding="utf-8")
     p2p = scaled.p2p("tm-4")
     assert (p2p["persistent_peers"], p2p["external_address"]) == (addresses("tm-0"), "tm-4:26656")
     assert (home / "config" / "node_key.json").read_text(encoding="utf-8") == "from create"
