@@ -167,7 +167,15 @@ def _keep(part: _Part, secret: Json) -> None:
     part.followed = FOLLOWED in (secret["metadata"].get("annotations") or {})
 
 
-class Secret:
+class _Stateless:
+    """What holds keys, and no sign state beside them."""
+
+    def faults(self, names: Sequence[str], existing: Collection[Entry], coming: Collection[Entry]) -> list[str]:
+        """The sign state is on the pods' volumes."""
+        return []
+
+
+class Secret(_Stateless):
     """Data keys NODE.priv_validator_key.json and NODE.node_key.json. Backups are in Secrets of their own, so that no
     pod that is given its keys gets old ones, too."""
 
@@ -204,10 +212,6 @@ class Secret:
             raise FaultsError(DOING, faults)
         return texts
 
-    def faults(self, names: Sequence[str], existing: Collection[Entry], coming: Collection[Entry]) -> list[str]:
-        """The sign state is on the pods' volumes."""
-        return []
-
     def store(self, texts: Mapping[Entry, str]) -> None:
         self._keys.add({_data_key(entry): _base64(text) for entry, text in texts.items()})
 
@@ -228,7 +232,7 @@ class Secret:
         return next((key for key in self._backups.data if key.startswith(before)), None)
 
 
-class Secrets:
+class Secrets(_Stateless):
     """Those of several groups: no pod is given what another group's nodes sign with."""
 
     def __init__(self, groups: Mapping[str, Secret]) -> None:
@@ -252,10 +256,6 @@ class Secrets:
         if faults:
             raise FaultsError(DOING, faults)
         return texts
-
-    def faults(self, names: Sequence[str], existing: Collection[Entry], coming: Collection[Entry]) -> list[str]:
-        """The sign state is on the pods' volumes."""
-        return []
 
     def store(self, texts: Mapping[Entry, str]) -> None:
         for group, secret in self._groups.items():
