@@ -17,13 +17,13 @@ import re
 import shlex
 import shutil
 import socket
-import ssl
 import subprocess
 import typing as t
 from collections.abc import Callable
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster_state import Get, look, silent
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_api import tls_context
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_record import (
     RECORDS,
     Record,
@@ -170,12 +170,7 @@ class Machine:
 
 def api_client(kubeconfig: str, timeout: float = 3.0) -> Get:
     """Asks the API server on this machine as the administrator."""
-    context = ssl.create_default_context(cafile="/etc/kubernetes/pki/ca.crt")
-    # The library takes the key from a file only: one in memory, which nobody else can open.
-    with os.fdopen(os.memfd_create("client"), "wb") as pair:
-        pair.write(embedded(kubeconfig, "client-certificate-data") + embedded(kubeconfig, "client-key-data"))
-        pair.flush()
-        context.load_cert_chain(f"/proc/self/fd/{pair.fileno()}")
+    context = tls_context("/etc/kubernetes/pki/ca.crt", administrator(kubeconfig))
     connection = http.client.HTTPSConnection("127.0.0.1", 6443, timeout=timeout, context=context)
 
     def get(path: str) -> t.Any:
@@ -187,6 +182,11 @@ def api_client(kubeconfig: str, timeout: float = 3.0) -> Get:
         return json.loads(body) if answer.headers.get_content_type() == "application/json" else body.decode()
 
     return get
+
+
+def administrator(kubeconfig: str) -> bytes:
+    """Certificate and key, as PEM."""
+    return embedded(kubeconfig, "client-certificate-data") + embedded(kubeconfig, "client-key-data")
 
 
 def own_address() -> str:

@@ -16,7 +16,7 @@ import stat
 import subprocess
 import tarfile
 import typing as t
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _files
@@ -69,6 +69,8 @@ class Installation:
     #: What was done, and the texts before and after.
     did: list[str] = dataclasses.field(default_factory=list)
     diff: list[dict[str, str]] = dataclasses.field(default_factory=list)
+    #: The record as it is while there is something to do.
+    _underway: Record = dataclasses.field(default_factory=Record, init=False)
 
     def apply(self) -> bool:
         with contextlib.nullcontext() if self.check else self._locked():
@@ -85,10 +87,11 @@ class Installation:
         new = Record(self.inputs, {}, list(self.units))
         # A run that was cut off has not restarted what it wrote for.
         resumed = self._record.exists() and not old.inputs
+        self._underway = Record("", dict(old.files), list(dict.fromkeys([*self.units, *old.units])))
         for wanted in self.files:
             new.files.update(self._unpack(wanted, wanted.archive, old) if wanted.archive else self._write(wanted, old))
         for name in sorted(set(old.files) - set(new.files)):
-            self._remove(name, old)
+            self._remove(name)
         self._units(restart=bool(self.did) or resumed)
         if new != old:
             self.did.append(f"recorded {self.name}")
@@ -100,11 +103,18 @@ class Installation:
     def _record(self) -> Path:
         return self._at(f"{self.records}/{self.name}.json")
 
-    def _do(self, what: str, old: Record) -> None:
-        """Note what is about to be done; before the first of it the record loses its inputs, until all is done."""
-        if not self.did and not self.check:
-            self._replace(self._record, dataclasses.replace(old, inputs="").dump().encode(), 0o644)
+    def _do(self, what: str, *names: str) -> None:
+        """Note what is about to be done, and in the record which files will come: it has no inputs until all is done."""
+        first = not self.did
         self.did.append(what)
+        self._announce(names, first)
+
+    def _announce(self, names: Iterable[str], write: bool = False) -> None:
+        """Whoever finds only this much of an installation can remove it."""
+        new = [name for name in names if name not in self._underway.files]
+        self._underway.files.update({name: FileMark("", -1, -1, 0) for name in new})
+        if (new or write) and not self.check:
+            self._replace(self._record, self._underway.dump().encode(), 0o644)
 
     def _at(self, name: str) -> Path:
         return self.root / name.lstrip("/")
@@ -124,7 +134,7 @@ class Installation:
         if same:
             return {wanted.path: FileMark.of(path, sha256)}
 
-        self._do(f"wrote {wanted.path}", old)
+        self._do(f"wrote {wanted.path}", wanted.path)
         if wanted.content is not None:
             self.diff.append(
                 {
@@ -162,7 +172,7 @@ class Installation:
         }
         if known and all(mark.holds(self._at(name)) for name, mark in known.items()):
             return known
-        self._do(f"unpacked {Path(source).name} into {wanted.path}", old)
+        self._do(f"unpacked {Path(source).name} into {wanted.path}")
         self.diff.append(
             {
                 "before_header": wanted.path,
@@ -178,23 +188,23 @@ class Installation:
             self._compare(source, _copy(stream), wanted.sha256)
             stream.seek(0)
             with tarfile.open(fileobj=stream) as archive:
-                for member in archive:
-                    name = os.path.normpath(member.name)
-                    if not member.isfile():
-                        continue
+                members = {os.path.normpath(member.name): member for member in archive if member.isfile()}
+                for name in members:
                     if name.startswith(("/", "..")):
                         raise MintnetError(f"unpacking {source}: {name} lies outside; use another archive")
+                self._announce(f"{prefix}{name}" for name in members)
+                for name, member in members.items():
                     path = self._at(prefix + name)
                     with self._replacing(path, member.mode & 0o755) as target:
                         _copy(t.cast(t.IO[bytes], archive.extractfile(member)), target)
                     marks[prefix + name] = FileMark.of(path, wanted.sha256)
         return marks
 
-    def _remove(self, name: str, old: Record) -> None:
+    def _remove(self, name: str) -> None:
         if not self.check:
-            _draft(self._at(name)).unlink(missing_ok=True)
+            draft_of(self._at(name)).unlink(missing_ok=True)
         if os.path.lexists(self._at(name)):
-            self._do(f"removed {name}", old)
+            self._do(f"removed {name}")
             if not self.check:
                 self._at(name).unlink()
 
@@ -246,7 +256,7 @@ class Installation:
     def _replacing(self, path: Path, mode: int) -> Iterator[t.BinaryIO]:
         """Whole or not at all: written beside, renamed into place. A running program keeps its old file."""
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        draft = _draft(path)
+        draft = draft_of(path)
         draft.unlink(missing_ok=True)
         try:
             with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as target:
@@ -258,7 +268,7 @@ class Installation:
             raise
 
 
-def _draft(path: Path) -> Path:
+def draft_of(path: Path) -> Path:
     """The place beside a file where it is written: always the same, so that what was cut off is written over."""
     return path.with_name(f".{path.name}.mintnet")
 

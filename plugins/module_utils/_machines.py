@@ -11,7 +11,7 @@ import re
 import shutil
 import time
 import typing as t
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -37,9 +37,11 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines_plan 
     Wanted,
     known_hosts,
     notes,
+    numbered,
     ours,
     plan,
     refusals,
+    surplus,
     volume_names,
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines_ssh import Access, keypair, write
@@ -199,7 +201,7 @@ class Machines:
                 on_all(lambda step: self.make(step, image, key, steps), new)
         on_all(self.start, [step for step in old if step.action == "start"])
         if new:
-            on_all(lambda step: self.name_machines(step, steps), old)
+            on_all(lambda step: self.name_machines(step.name, {one.name: one.address for one in steps}), old)
         on_all(self.start, new)
 
     def give_key(self, old: Sequence[Step]) -> str:
@@ -325,12 +327,12 @@ class Machines:
         if container.condition == "dead":
             (EXITS / container.id).write_text("137")
 
-    def name_machines(self, step: Step, steps: Sequence[Step]) -> None:
-        """Machines that were there before learn the names of new ones."""
-        there = podman(f"Reading /etc/hosts of the machine {step.name}", "exec", step.name, "cat", files.HOSTS)
-        wanted = files.with_machines(there, {one.name: one.address for one in steps})
+    def name_machines(self, name: str, addresses: Mapping[str, str]) -> None:
+        """Machines that were there before learn the names of new ones, and forget those of others."""
+        there = podman(f"Reading /etc/hosts of the machine {name}", "exec", name, "cat", files.HOSTS)
+        wanted = files.with_machines(there, addresses)
         if wanted != there:
-            self.copy_in(step.name, files.archive({files.HOSTS: (wanted, 0o644)}))
+            self.copy_in(name, files.archive({files.HOSTS: (wanted, 0o644)}))
 
     # Waiting
 
@@ -394,6 +396,7 @@ class Machines:
                 }
                 for number, one in running.items()
             ],
+            "surplus": surplus(self.wanted, found),
             "missing_packages": [],
             "summary": self.summary([did[number] for number in running]),
             "notes": [*notes(self.wanted, steps), *self.notes],
@@ -415,11 +418,47 @@ class Machines:
 
     # Making sure that they are gone
 
-    def absent(self, check: bool) -> dict[str, t.Any]:
+    def absent(self, check: bool, above: int = 0) -> dict[str, t.Any]:
+        """All of them, or those whose number is above that; what all share stays with those that stay."""
         if which("podman") and (faults := list(on_host.system_faults(self.host))):
             raise FaultsError(f"Removing the machines of cluster {self.wanted.cluster}", faults)
         with self.locked() if self.wanted.home.is_dir() and not check else contextlib.nullcontext():
-            return self.remove(check)
+            return self.reduce(check, above) if above else self.remove(check)
+
+    def reduce(self, check: bool, above: int) -> dict[str, t.Any]:
+        cluster = self.wanted.cluster
+        found = self.look()
+        containers = [*ours(cluster, found.containers), *found.remnants(cluster)]
+        going = [one for one in containers if numbered(cluster, one.name) > above]
+        volumes = [one for one in ours(cluster, found.volumes or ()) if numbered(cluster, one.name) > above]
+        folders = [path for path in self.forgotten(found) if numbered(cluster, path.name) > above]
+        staying = [one for one in ours(cluster, found.containers) if one not in going]
+        removed = [
+            *(f"container {one.name}" for one in going),
+            *(f"volume {one.name}" for one in volumes),
+            *(f"folder {one}" for one in folders),
+        ]
+        if removed and not check:
+            # First, since nobody would come back to it once the machines are gone.
+            addresses = {one.name: one.labels[ADDRESS] for one in staying}
+            for one in staying:
+                if one.condition == "running":
+                    self.name_machines(one.name, addresses)
+            for one in going:
+                self.access.hang_up(numbered(cluster, one.name))
+            self.remove_containers(going)
+            self.remove_volumes(volumes)
+            self.remove_folders(folders)
+            write(self.access.known_hosts, self.access.lines(known_hosts(self.wanted, self.glance())))
+        return self.removal(removed)
+
+    @staticmethod
+    def removal(removed: Sequence[str]) -> dict[str, t.Any]:
+        return {
+            "changed": bool(removed),
+            "removed": list(removed),
+            "diff": {"before": "".join(f"{one}\n" for one in removed), "after": ""},
+        }
 
     def remove(self, check: bool) -> dict[str, t.Any]:
         cluster = self.wanted.cluster
@@ -456,12 +495,7 @@ class Machines:
             self.remove_networks(networks, alone=not any(one.condition == "running" for one in others))
             images = self.remove_images() if installed else []
             self.access.remove()
-        removed = [*objects, *(f"image {one[:12]}" for one in images), *folders]
-        return {
-            "changed": bool(removed),
-            "removed": removed,
-            "diff": {"before": "".join(f"{one}\n" for one in removed), "after": ""},
-        }
+        return self.removal([*objects, *(f"image {one[:12]}" for one in images), *folders])
 
     def unused_images(self, users: Sequence[Container]) -> list[str]:
         rows = listed("Listing images", "images", "--no-trunc", "--format", "json", "--filter", f"label={ROOTFS}")

@@ -174,8 +174,9 @@ class Step:
 
 
 def plan(wanted: Wanted, found: Found) -> list[Step]:
+    """Also of surplus machines, which leave their cluster in an orderly way while they run. None is made for that."""
     machines = found.machines(wanted.cluster)
-    return [
+    steps = [
         Step(
             number,
             wanted.name(number),
@@ -185,6 +186,18 @@ def plan(wanted: Wanted, found: Found) -> list[Step]:
         )
         for number in sorted({*range(1, wanted.count + 1), *machines})
     ]
+    return [step for step in steps if step.number <= wanted.count or step.action != "make"]
+
+
+def surplus(wanted: Wanted, found: Found) -> list[str]:
+    """Names of the machines beyond those that are wanted, whatever state they are in."""
+    return [one.name for number, one in found.machines(wanted.cluster).items() if number > wanted.count]
+
+
+def numbered(cluster: str, name: str) -> int:
+    """The number of the machine that this is, or that this volume is of."""
+    found = re.match(re.escape(cluster) + "-([0-9]+)", name)
+    return int(found.group(1)) if found else 0
 
 
 def action(container: Container | None, has_volumes: bool) -> str:
@@ -246,8 +259,6 @@ def notes(wanted: Wanted, steps: Sequence[Step]) -> Iterator[str]:
         if step.container is None or step.action == "make":
             continue
         labels = step.container.labels
-        if step.number > wanted.count:
-            yield f"{step.name} is kept, though {wanted.count} are wanted: machines are only removed with their cluster"
         if labels.get(ROOTFS) != wanted.sha256:
             yield f"{step.name} keeps its root file system: only new machines get the one of these versions"
         if labels.get(SHARED) != wanted.shared_dir:

@@ -38,6 +38,7 @@ OWN = frozenset(
         "mintnet_artifacts_shared",
         "mintnet_machine",
         "kubeadm_access",
+        "machines_surplus",
     }
 )
 

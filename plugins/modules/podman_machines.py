@@ -43,9 +43,15 @@ options:
     type: path
     required: true
   count:
-    description: How many machines there shall be. Machines beyond it are kept.
+    description: How many machines there shall be. Machines beyond it are kept, and named in RV(surplus).
     type: int
     default: 1
+  above:
+    description:
+      - With O(state=absent), only machines whose number is above this one go, and all that is shared stays. V(0) stands for all
+        machines and for everything.
+    type: int
+    default: 0
   subnet:
     description: The network's IPv4 range. The first machine has its 11th address, and so on.
     type: str
@@ -102,6 +108,13 @@ EXAMPLES = r"""
       path: /var/cache/machine.tar
       sha256: 5a5d86eb36e9c1be0eed67adcf9b46d160a0c29470de8c26b81ba4359acafd8d
 
+- name: No machines beyond the second one
+  mintnet.kubernetes.podman_machines:
+    cluster: mintnet
+    home: ~/.mintnet/clusters/mintnet
+    above: 2
+    state: absent
+
 - name: No machines any more
   mintnet.kubernetes.podman_machines:
     cluster: mintnet
@@ -142,6 +155,12 @@ machines:
       sample:
         ansible_host: 10.89.64.11
         ansible_user: root
+surplus:
+  description: Names of the machines beyond O(count), whatever state they are in.
+  returned: when O(state=present)
+  type: list
+  elements: str
+  sample: []
 ready:
   description:
     - Whether all machines run and answer.
@@ -218,6 +237,7 @@ SPEC: dict[str, t.Any] = {
         "cluster": {"type": "str", "required": True},
         "home": {"type": "path", "required": True},
         "count": {"type": "int", "default": 1},
+        "above": {"type": "int", "default": 0},
         "subnet": {"type": "str", "default": "10.89.64.0/24"},
         "rootfs": {
             "type": "dict",
@@ -254,9 +274,10 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
             timeout=params["timeout"],
         )
     )
-    act = machines.present if params["state"] == "present" else machines.absent
     try:
-        return act(check=check_mode)
+        if params["state"] == "present":
+            return machines.present(check=check_mode)
+        return machines.absent(check=check_mode, above=params["above"])
     except OSError as error:
         raise system_error("Working on local machines", error) from error
 
