@@ -69,6 +69,18 @@ ABSENT = """
         name: mintnet.kubernetes.machines
         tasks_from: absent
 """
+SURPLUS = """
+- hosts: localhost
+  gather_facts: false
+  roles:
+    - role: mintnet.kubernetes.common
+  tasks:
+    - ansible.builtin.include_role:
+        name: mintnet.kubernetes.machines
+        tasks_from: surplus
+      vars:
+        machines_surplus: [one, or, more]
+"""
 
 
 class Owner(User):
@@ -302,11 +314,20 @@ def test_cut_off_anywhere(mine: Owner, attempt: int) -> None:
     assert f"e2emachines-{3 + attempt}" in inside("e2emachines-1", "cat /etc/hosts")
 
 
-def test_machines_are_not_taken_away_one_by_one(mine: Owner) -> None:
-    run = mine.present(2)
-    assert run.changed == 0
-    assert "e2emachines-5 is kept, though 2 are wanted" in said(run)
-    assert len(mine.seen()) == 5
+def test_machines_that_are_too_many_go_when_it_is_said(mine: Owner) -> None:
+    others = [identity(f"e2emachines-{number}") for number in (1, 2, 3, 4)]
+    assert mine.present(4).changed == 0
+    assert mine.seen()["e2emachines-5"]["group_names"] == ["kube_removed"]
+    podman("stop", "-t", "20", "e2emachines-5")
+    assert "would change 1" in said(mine.play(SURPLUS, "-e machines_count=4 --check"))
+    assert mine.play(SURPLUS, "-e machines_count=4").changed == 1
+    assert "e2emachines-5" not in podman("ps", "--all", "--format", "{{.Names}}")
+    assert "e2emachines-5" not in podman("volume", "ls", "--quiet")
+    assert "e2emachines-5" not in inside("e2emachines-1", "cat /etc/hosts")
+    assert [identity(f"e2emachines-{number}") for number in (1, 2, 3, 4)] == others
+    assert mine.present(4).changed == 0
+    assert len(mine.seen()) == 4
+    assert mine.play(SURPLUS, "-e machines_count=4").changed == 0
 
 
 def test_a_container_of_others_is_left_alone(mine: Owner) -> None:

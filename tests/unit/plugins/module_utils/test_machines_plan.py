@@ -18,8 +18,10 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._machines_plan 
     Wanted,
     known_hosts,
     notes,
+    numbered,
     plan,
     refusals,
+    surplus,
     volume_names,
 )
 
@@ -105,12 +107,21 @@ def test_dead_is_told_from_running() -> None:
     assert machine(1).condition == "running"
 
 
-def test_machines_beyond_the_count_are_kept() -> None:
-    found = Found([machine(3), machine(1)])
-    assert actions(found, WANTED) == {"trial-1": "keep", "trial-2": "make", "trial-3": "keep"}
-    assert list(notes(WANTED, plan(WANTED, found))) == [
-        "trial-3 is kept, though 2 are wanted: machines are only removed with their cluster"
-    ]
+def test_machines_beyond_the_count_run_until_they_have_left() -> None:
+    found = Found([machine(3), machine(1), machine(4, State="exited", Pid=0)])
+    assert actions(found, WANTED) == {"trial-1": "keep", "trial-2": "make", "trial-3": "keep", "trial-4": "start"}
+    assert surplus(WANTED, found) == ["trial-3", "trial-4"]
+    assert list(notes(WANTED, plan(WANTED, found))) == []
+
+
+def test_none_is_made_that_is_too_many() -> None:
+    found = Found([machine(1), machine(2), machine(3, State="created", StartedAt=-62135596800, Pid=0)])
+    assert actions(found, WANTED) == {"trial-1": "keep", "trial-2": "keep"}
+    assert surplus(WANTED, found) == ["trial-3"]
+
+
+def test_the_number_of_what_belongs_to_a_machine() -> None:
+    assert [numbered("a-1", name) for name in ("a-1-12", "a-1-3-etcd", "b-1")] == [12, 3, 0]
 
 
 def test_machines_of_other_clusters_are_nothing_to_us() -> None:
