@@ -86,7 +86,7 @@ class Departing:
         return list(answer.get("data") or {}) if status == 200 else ()
 
     def _gone(self, node: Json) -> bool:
-        """A machine that does not answer us may still serve the cluster; its lease tells, which is renewed every 10 s."""
+        """A machine that does not answer us may still serve the cluster: then its lease is renewed every 10 s."""
         name = node["metadata"]["name"]
         if name in self._reached:
             return False
@@ -96,7 +96,7 @@ class Departing:
                 return False
             if waited > _SILENCE:
                 raise DepartureError(
-                    f"removing {name} from the cluster: it is ready, and yet nothing was heard of it for {waited:.0f} s; "
+                    f"removing {name} from the cluster: it is ready, and nothing was heard of it for {waited:.0f} s; "
                     "see that a controller manager runs (kubectl -n kube-system get pods), then run it again"
                 )
             self._sleep(1)
@@ -149,12 +149,12 @@ class Departing:
                 elif status != 404:
                     evicted.add(f"{namespace}/{name}")
             if waited > self._timeout:
-                left = [f"{pod['metadata']['namespace']}/{pod['metadata']['name']}" for pod in pods]
-                why = [f"{name} may not leave: {said}" for name, said in refused.items()] or [f"these do not end: {left}"]
+                left = ", ".join(f"{pod['metadata']['namespace']}/{pod['metadata']['name']}" for pod in pods)
+                why = "; ".join(f"{name} may not leave: {said}" for name, said in refused.items())
                 raise DepartureError(
-                    f"{doing}: after {self._timeout:.0f} s pods are still there: {'; '.join(why)}; see make status, and run "
-                    f"it again once all nodes are well. {one.name} takes no new pods until then; "
-                    f"{self._kubectl} uncordon {one.name} takes it back"
+                    f"{doing}: after {self._timeout:.0f} s pods are still there: {why or left}; run it again once all nodes "
+                    f"are well (make status). {one.name} takes no new pods until then; {self._kubectl} uncordon {one.name} "
+                    "takes it back"
                 )
             self._sleep(1)
             waited += 1
@@ -170,8 +170,8 @@ class Departing:
                 return
             if waited > self._timeout:
                 raise DepartureError(
-                    f"draining {name}: it answers, and its node is not ready; see journalctl --unit=kubelet there. If it "
-                    "shall be given up with all that is on it, switch it off, and run it again"
+                    f"draining {name}: it answers, and its node is not ready; see journalctl --unit=kubelet there. If "
+                    "it shall be given up with all that is on it, switch it off, and run it again"
                 )
             self._sleep(1)
             waited += 1
@@ -185,7 +185,9 @@ class Departing:
             self._delete(f"/api/v1/namespaces/{namespace}/pods/{name}", "", {"gracePeriodSeconds": 0})
         for claim in one.claims:
             # What would empty it waits for the machine.
-            self._delete(f"/api/v1/persistentvolumes/{claim.volume}", f"gave up the volume of {claim.namespace}/{claim.name}")
+            self._delete(
+                f"/api/v1/persistentvolumes/{claim.volume}", f"gave up the volume of {claim.namespace}/{claim.name}"
+            )
 
     def _users(self, claims: Collection[Claim]) -> list[Json]:
         """Pods that wait for these claims, which are on no machine."""

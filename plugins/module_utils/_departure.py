@@ -27,7 +27,7 @@ _MIRROR = "kubernetes.io/config.mirror"
 @dataclasses.dataclass(frozen=True)
 class Claim:
     """A claim whose volume lies on a machine's own disk. ``node`` is the node of ``network`` that it belongs to, if it
-    does to one; ``signs``, whether that is recorded as a validator that has started, so that its signing state is there.
+    does to one; ``signs``, whether that is recorded as a validator that has started, so that its state is there.
     """
 
     namespace: str
@@ -51,8 +51,8 @@ class Leaver:
 
     @property
     def order(self) -> tuple[bool, bool, str]:
-        """Those that are gone first: a dead member of etcd counts for its quorum, and lets no other join. Control planes
-        last, since each that leaves makes the next loss graver.
+        """Those that are gone first: a dead member of etcd counts for its quorum, and keeps others from joining.
+        Control planes last, since each that leaves makes the next loss graver.
         """
         return (not self.gone, self.control_plane, self.name)
 
@@ -74,7 +74,9 @@ def going(nodes: Sequence[Json], stay: Collection[str], anew: Collection[str]) -
     return [node for node in nodes if node["metadata"]["name"] not in stay or node["metadata"]["name"] in anew]
 
 
-def claims_on(node: Json, volumes: Sequence[Json], claims: Sequence[Json], started: Mapping[str, Collection[str]]) -> list[Claim]:
+def claims_on(
+    node: Json, volumes: Sequence[Json], claims: Sequence[Json], started: Mapping[str, Collection[str]]
+) -> list[Claim]:
     """Claims whose volume can be nowhere else than on this machine. ``started`` has the validators by network."""
     metadata = node["metadata"]
     hostname = (metadata.get("labels") or {}).get(_HOSTNAME, metadata["name"])
@@ -145,7 +147,8 @@ def quorum_faults(leavers: Sequence[Leaver], members: Sequence[Member]) -> Itera
             continue
         del left[one.name]
         if not left:
-            yield f"{one.name} is the last control plane: list another one first, or remove the cluster (destroy-cluster)"
+            other = "list another one first, or remove the cluster (make destroy-cluster)"
+            yield f"{one.name} is the last control plane: {other}"
             return
         live, needed = sum(left.values()), len(left) // 2 + 1
         if live < needed:
@@ -166,8 +169,8 @@ def _volume_faults(one: Leaver, context: str) -> Iterator[str]:
         named = f" ARGS='-e cometbft_network={network}'" if network != "mintnet" else ""
         recover = f", and make recover NODE={first.node}{named} CONFIRM=yes" if first.signs else ""
         yield (
-            f"{one.name} holds volumes of network {network}, on its own disk: {_nodes(ours)}; let each of them begin anew "
-            f"on another machine first, one after the other, as in: {kubectl} cordon {one.name}, "
+            f"{one.name} holds volumes of network {network}, on its own disk: {_nodes(ours)}; let each of them begin "
+            f"anew on another machine first, one after the other, as in: {kubectl} cordon {one.name}, "
             f"{kubectl} {make} delete --wait=false pvc {first.name}, {kubectl} {make} delete pod {first.node}{recover}"
             "; wait until make status is content before the next one"
         )
@@ -188,7 +191,7 @@ def _lonely_faults(one: Leaver, context: str) -> Iterator[str]:
 
 
 def losses(one: Leaver) -> str:
-    """What goes with the disk of a machine that is gone, and what is to be done about it; nothing where nothing does."""
+    """What goes with the disk of a machine that is gone, and what to do about it; nothing where nothing does."""
     if not one.gone or not one.claims:
         return ""
     validators = [f"{claim.node} of network {claim.network}" for claim in one.claims if claim.signs]
@@ -196,7 +199,10 @@ def losses(one: Leaver) -> str:
     others = [f"{claim.namespace}/{claim.name}" for claim in one.claims if not claim.network]
     said = []
     if validators:
-        said.append(f"{', '.join(validators)} lost their signing state: each comes back by make recover NODE=…")
+        said.append(
+            f"the signing state of {', '.join(validators)} is lost, which comes back by make recover NODE=…; make sure "
+            f"that {one.name} is switched off"
+        )
     if nodes:
         said.append(f"{', '.join(nodes)} fetch the chain again by themselves")
     if others:

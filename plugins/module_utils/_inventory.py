@@ -28,14 +28,15 @@ def faults(groups: Mapping[str, Sequence[str]]) -> list[str]:
     for group, hosts in ((NODE, others), (REMOVED, removed)):
         if hosts and not control:
             found.append(
-                f"inventory group {group} (with {_listed(hosts)}): contradicts the group {CONTROL}, which has no machine; "
-                "list at least one there" + (", or remove the cluster with destroy-cluster" if group == REMOVED else "")
+                f"inventory group {group} (with {_listed(hosts)}): contradicts the group {CONTROL}, which has no "
+                "machine; list at least one there"
+                + (", or remove the cluster with destroy-cluster" if group == REMOVED else "")
             )
     for machine in sorted({*removed} & {*control, *others}):
         other = CONTROL if machine in control else NODE
         found.append(
-            f"inventory machine {machine}: is in the groups {other} and {REMOVED}, which contradict each other; list it in "
-            "one of them"
+            f"inventory machine {machine}: is in the groups {other} and {REMOVED}, which contradict each other; list it "
+            "in one of them"
         )
     for machine in sorted({*control, *others, *removed}):
         if len(machine) > 253 or not all(map(is_label, machine.split("."))):

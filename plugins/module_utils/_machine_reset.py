@@ -54,7 +54,16 @@ SYSTEM = frozenset(
     f"/{name}"
     for name in (
         *("", "etc", "etc/systemd", "etc/systemd/system", "opt", "run", "usr", "usr/libexec", "usr/local"),
-        *("usr/local/bin", "usr/local/lib", "usr/local/sbin", "usr/local/share", "var", "var/cache", "var/lib", "var/log"),
+        *(
+            "usr/local/bin",
+            "usr/local/lib",
+            "usr/local/sbin",
+            "usr/local/share",
+            "var",
+            "var/cache",
+            "var/lib",
+            "var/log",
+        ),
     )
 )
 #: What a pod network remembers of each pod, until that pod is gone in an orderly way.
@@ -107,8 +116,8 @@ class Reset:
             )
         if not mark and not self._exists(RECORDS) and (theirs := [one for one in CLUSTER_FILES if self._exists(one)]):
             raise MintnetError(
-                f"resetting this machine: it holds a Kubernetes cluster that we did not make ({', '.join(theirs)}); take "
-                "the machine out of the inventory, or remove that cluster with kubeadm reset"
+                f"resetting this machine: it holds a Kubernetes cluster that we did not make ({', '.join(theirs)}); "
+                "take the machine out of the inventory, or remove that cluster with kubeadm reset"
             )
 
     def _present(self) -> bool:
@@ -169,7 +178,7 @@ class Reset:
         if os.path.lexists(path):
             path.unlink()
             self.did.append(f"removed {name}")
-        self._prune(os.path.dirname(name))
+        self._prune(name.rpartition("/")[0])
 
     def _remove_folder(self, name: str) -> None:
         """With all that is mounted below it. A mount of the machine's own at this very place stays, empty."""
@@ -213,7 +222,7 @@ class Reset:
                 self._at(name).rmdir()
             except OSError:
                 return
-            name = os.path.dirname(name)
+            name = name.rpartition("/")[0]
 
     def _mounts(self, name: str) -> list[str]:
         """At and below a place, the deepest first."""

@@ -9,12 +9,13 @@ module: cluster_departure
 short_description: Take machines out of a cluster
 version_added: 1.0.0
 description:
-  - Takes every node out of the cluster that is not listed any more, one by one. It is cordoned and drained with respect for disruption
-    budgets, leaves etcd, and is deleted. The machine itself is cleaned by M(mintnet.kubernetes.machine_reset).
-  - A machine that neither answers nor is a node that is ready is gone for good. It goes first, with the claims whose volumes
-    are on its disk, so that their pods begin anew elsewhere.
-  - It fails, before it has changed anything, where etcd would be left without a quorum of members that answer, where a machine
-    that lives has volumes on its own disk, and where one runs pods that nobody would make anew.
+  - Takes every node out of the cluster that is not listed any more, one by one. It is cordoned and drained with
+    respect for disruption budgets, leaves etcd, and is deleted. The machine itself is cleaned by
+    M(mintnet.kubernetes.machine_reset).
+  - A machine that neither answers nor is a node that is ready is gone for good. It goes first, with the claims whose
+    volumes are on its disk, so that their pods begin anew elsewhere.
+  - It fails, before it has changed anything, where etcd would be left without a quorum of members that answer, where
+    a machine that lives has volumes on its own disk, and where one runs pods that nobody would make anew.
   - It runs as root on a control plane that stays.
 author:
   - mintnet developers (@mintnet)
@@ -87,8 +88,8 @@ departures:
       sample: false
     claims:
       description:
-        - Claims with a volume on its disk, with C(namespace), C(name), C(volume), the C(node) of C(network) where it is one's, and
-          C(signs), whether a validator's signing state is there.
+        - Claims with a volume on its disk, with C(namespace), C(name), C(volume), the C(node) of C(network) where it
+          is one's, and C(signs), whether a validator's signing state is there.
       type: list
       elements: dict
       sample: []

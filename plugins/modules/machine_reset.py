@@ -10,8 +10,8 @@ short_description: Leave a machine as it was before a cluster was made on it
 version_added: 1.0.0
 description:
   - Ends all pods with C(kubeadm reset), stops and disables the units and removes the files that the records of
-    M(mintnet.kubernetes.machine_install) name, and removes what Kubernetes, containerd and the pod network keep on the machine.
-    Volumes of the role C(storage) are among it.
+    M(mintnet.kubernetes.machine_install) name, and removes what Kubernetes, containerd and the pod network keep on
+    the machine. Volumes of the role C(storage) are among it.
   - Packages of the system that were installed stay, and so do settings of the running kernel until it is started again.
   - A machine of another cluster, or with a cluster that was not made by this collection, is refused.
   - It runs on the machine as root. Out of its cluster the machine comes by M(mintnet.kubernetes.cluster_departure).

@@ -48,8 +48,8 @@ options:
     default: 1
   above:
     description:
-      - With O(state=absent), only machines whose number is above this one go, and all that is shared stays. V(0) stands for all
-        machines and for everything.
+      - With O(state=absent), only machines whose number is above this one go, and all that is shared stays. V(0)
+        stands for all machines and for everything.
     type: int
     default: 0
   subnet:

@@ -29,8 +29,8 @@ options:
   groups:
     description:
       - The inventory's groups, each with its hosts.
-      - A group that hardly differs from C(kube_control_plane), C(kube_node) or C(kube_removed) is a fault, and so are groups that
-        contradict each other.
+      - A group that hardly differs from C(kube_control_plane), C(kube_node) or C(kube_removed) is a fault, and so are
+        groups that contradict each other.
     type: dict
     default: {}
   contents:

@@ -114,6 +114,23 @@ def test_all_machines_are_lost_at_once(user: User, clone: Path) -> None:
     assert user.run(f"make create {FIVE}", clone).changed == 0
 
 
+def test_a_machine_is_lost_for_good_and_made_anew(user: User, clone: Path) -> None:
+    """Its disk too: the machine joins under its old name, and its validator is recovered."""
+    lost = f"{user.cluster}-5"
+    (away,) = [node for node, place in places(user).items() if place == lost]
+    volumes = " ".join(f"{lost}-{volume}" for volume in ("containerd", "etcd", "kubelet"))
+    user.run(f"podman kill {lost}; podman rm --force {lost}; podman volume rm {volumes}", user.home)
+    asked = user.run(f"make create {FIVE}", clone, code=1)
+    assert f"{lost} (node, gone for good)" in " ".join(asked.output.split())
+    run = user.run(f"make create {FIVE} CONFIRM=yes", clone, code=1)
+    assert "make recover" in run.output
+    assert lost in machines(user)
+    user.run(f"make recover NODE={away} CONFIRM=yes", clone)
+    user.run(f"make create {FIVE}", clone)
+    user.agree()
+    assert user.run(f"make create {FIVE}", clone).changed == 0
+
+
 def test_nobody_has_signed_twice(user: User) -> None:
     user.nobody_signed_twice()
 

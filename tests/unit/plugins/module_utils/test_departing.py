@@ -28,14 +28,25 @@ class Cluster:
         self.alive: set[str] = set()
 
     def add_node(self, name: str, *, ready: bool = True, control_plane: bool = False) -> None:
-        labels = {"kubernetes.io/hostname": name, **({"node-role.kubernetes.io/control-plane": ""} if control_plane else {})}
+        labels = {
+            "kubernetes.io/hostname": name,
+            **({"node-role.kubernetes.io/control-plane": ""} if control_plane else {}),
+        }
         status = {"conditions": [{"type": "Ready", "status": str(ready)}]}
-        self.objects[f"/api/v1/nodes/{name}"] = {"metadata": {"name": name, "labels": labels}, "spec": {}, "status": status}
+        self.objects[f"/api/v1/nodes/{name}"] = {
+            "metadata": {"name": name, "labels": labels},
+            "spec": {},
+            "status": status,
+        }
         self.alive |= {name} if ready else set()
 
     def add_pod(self, node: str, name: str, owner: str = "StatefulSet", claim: str = "") -> None:
         self.objects[f"/api/v1/namespaces/mintnet/pods/{name}"] = {
-            "metadata": {"namespace": "mintnet", "name": name, "ownerReferences": [{"kind": owner, "controller": True}]},
+            "metadata": {
+                "namespace": "mintnet",
+                "name": name,
+                "ownerReferences": [{"kind": owner, "controller": True}],
+            },
             "spec": {"nodeName": node, "volumes": [{"persistentVolumeClaim": {"claimName": claim}}] if claim else None},
             "status": {"phase": "Running"},
         }
@@ -204,7 +215,9 @@ def test_refused_before_anything_is_changed(cluster: Cluster) -> None:
     cluster.add_volume("m-2", "tm-1")
     with pytest.raises(FaultsError, match=r"m-2 holds volumes of network mintnet.*pvc data-tm-1"):
         go(cluster, "m-1", reached=["m-2"])
-    assert [one for one in cluster.requests if not one.startswith(("GET", "etcd /v3/cluster/member/list", "etcd /health"))] == []
+    assert [
+        one for one in cluster.requests if not one.startswith(("GET", "etcd /v3/cluster/member/list", "etcd /health"))
+    ] == []
 
 
 def test_a_budget_is_respected_and_named(cluster: Cluster) -> None:
@@ -212,7 +225,9 @@ def test_a_budget_is_respected_and_named(cluster: Cluster) -> None:
     cluster.add_pod("m-2", "tm-3")
     said = "The disruption budget tm needs 3 healthy pods and has 3 currently"
     cluster.budget = {"message": "Cannot evict pod", "details": {"causes": [{"message": said}]}}
-    with pytest.raises(DepartureError, match=f"mintnet/tm-3 may not leave: {said}.*kubectl --context ours uncordon m-2"):
+    with pytest.raises(
+        DepartureError, match=f"mintnet/tm-3 may not leave: {said}.*kubectl --context ours uncordon m-2"
+    ):
         go(cluster, "m-1", reached=["m-2"], timeout=3)
     assert nodes(cluster) == ["m-1", "m-2"]
 

@@ -21,7 +21,10 @@ def node(name: str, ready: str = "True", control_plane: bool = False) -> dict[st
     labels = {"kubernetes.io/hostname": name}
     if control_plane:
         labels["node-role.kubernetes.io/control-plane"] = ""
-    return {"metadata": {"name": name, "labels": labels}, "status": {"conditions": [{"type": "Ready", "status": ready}]}}
+    return {
+        "metadata": {"name": name, "labels": labels},
+        "status": {"conditions": [{"type": "Ready", "status": ready}]},
+    }
 
 
 def volume(name: str, claim: str, hostname: str, policy: str = "Delete") -> dict[str, t.Any]:
@@ -107,8 +110,16 @@ def test_a_host_name_may_differ_from_the_name_of_the_node() -> None:
         (["a", "b"], members(a=True, b=True), "b is the last control plane"),
         # The dead one goes first, which only helps.
         (["c", "b"], members(a=True, b=True, c=False), ""),
-        (["b"], members(a=True, b=True, c=False), "without b, etcd would have 1 of 2 members that answer, and needs 2: bring c"),
-        (["a"], members(a=True, b=True, c=True, d=False, e=False), "etcd would have 2 of 4 members that answer, and needs 3"),
+        (
+            ["b"],
+            members(a=True, b=True, c=False),
+            "without b, etcd would have 1 of 2 members that answer, and needs 2: bring c",
+        ),
+        (
+            ["a"],
+            members(a=True, b=True, c=True, d=False, e=False),
+            "etcd would have 2 of 4 members that answer, and needs 3",
+        ),
     ],
 )
 def test_quorum(leaving: list[str], found: list[Member], fault: str) -> None:
@@ -134,7 +145,10 @@ def test_of_a_machine_that_is_gone_they_are_named_as_lost() -> None:
     one = Leaver("m-2", gone=True, control_plane=True, claims=(THEIRS, SIGNING, FULL))
     assert _departure.faults([one], [], "ours") == []
     said = _departure.losses(one)
-    assert "tm-2 of network mintnet lost their signing state: each comes back by make recover" in said
+    assert (
+        "the signing state of tm-2 of network mintnet is lost, which comes back by make recover NODE=…; make sure"
+        in said
+    )
     assert "tm-4 of network other fetch the chain again by themselves" in said
     assert "default/data-db-0 is lost" in said
     assert _departure.describe(one) == "m-2 (control plane, gone for good)"

@@ -85,7 +85,16 @@ def tree(root: Path) -> dict[str, str]:
 
 @pytest.fixture
 def before(tmp_path: Path) -> dict[str, str]:
-    for name in ("etc/systemd/system", "usr/local/bin", "usr/local/lib", "var/lib", "var/cache", "run", "opt", "etc/cni/net.d"):
+    for name in (
+        "etc/systemd/system",
+        "usr/local/bin",
+        "usr/local/lib",
+        "var/lib",
+        "var/cache",
+        "run",
+        "opt",
+        "etc/cni/net.d",
+    ):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "usr/local/bin/mine").write_text("mine")
     (tmp_path / "etc/cni/net.d/mine.conf").write_text("mine")
@@ -102,7 +111,12 @@ def made(tmp_path: Path, system: System, before: dict[str, str]) -> None:
     install("containerd", ["/usr/local/bin/containerd", "/etc/containerd/config.toml", unit], ["containerd.service"])
     kubelet = [f"/etc/systemd/system/{name}" for name in ("kubelet.service", "kubelet.service.d/10-kubeadm.conf")]
     install("kubeadm", ["/usr/local/bin/kubeadm", "/etc/mintnet/haproxy.cfg", *kubelet], ["kubelet.service"])
-    for name in ("etc/kubernetes/pki/ca.crt", "var/lib/kubelet/config.yaml", "var/lib/etcd/member/wal", "var/log/pods/x/0.log"):
+    for name in (
+        "etc/kubernetes/pki/ca.crt",
+        "var/lib/kubelet/config.yaml",
+        "var/lib/etcd/member/wal",
+        "var/log/pods/x/0.log",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("cluster")
     (tmp_path / "var/lib/mintnet/cluster.done").write_text("trial\n")
