@@ -152,9 +152,9 @@ class Departing:
                 left = ", ".join(f"{pod['metadata']['namespace']}/{pod['metadata']['name']}" for pod in pods)
                 why = "; ".join(f"{name} may not leave: {said}" for name, said in refused.items())
                 raise DepartureError(
-                    f"{doing}: after {self._timeout:.0f} s pods are still there: {why or left}; run it again once all nodes "
-                    f"are well (make status). {one.name} takes no new pods until then; {self._kubectl} uncordon {one.name} "
-                    "takes it back"
+                    f"{doing}: after {self._timeout:.0f} s pods are still there: {why or left}; run it again once all "
+                    f"nodes are well (make status). {one.name} takes no new pods until then; "
+                    f"{self._kubectl} uncordon {one.name} takes it back"
                 )
             self._sleep(1)
             waited += 1

@@ -35,8 +35,8 @@ def faults(groups: Mapping[str, Sequence[str]]) -> list[str]:
     for machine in sorted({*removed} & {*control, *others}):
         other = CONTROL if machine in control else NODE
         found.append(
-            f"inventory machine {machine}: is in the groups {other} and {REMOVED}, which contradict each other; list it "
-            "in one of them"
+            f"inventory machine {machine}: is in the groups {other} and {REMOVED}, which contradict each other; "
+            "list it in one of them"
         )
     for machine in sorted({*control, *others, *removed}):
         if len(machine) > 253 or not all(map(is_label, machine.split("."))):

@@ -104,7 +104,7 @@ class Installation:
         return self._at(f"{self.records}/{self.name}.json")
 
     def _do(self, what: str, *names: str) -> None:
-        """Note what is about to be done, and which files will come in the record, which has no inputs until all is done."""
+        """Note what is about to be done, and in the record which files come. It has no inputs until all is done."""
         first = not self.did
         self.did.append(what)
         self._announce(names, first)

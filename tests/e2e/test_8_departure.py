@@ -139,10 +139,11 @@ MACHINE = """
     - ansible.builtin.include_role:
         name: mintnet.kubernetes.machines
     - ansible.builtin.copy:
-        content: "{{ hostvars[groups['kube_control_plane'][0]] | dict2items | selectattr('key', 'in', names) | items2dict | to_json }}"
+        content: "{{ found | dict2items | selectattr('key', 'in', names) | items2dict | to_json }}"
         dest: "{{ lookup('ansible.builtin.env', 'SEEN') }}"
         mode: "0600"
       vars:
+        found: "{{ hostvars[groups['kube_control_plane'][0]] }}"
         names:
           - ansible_connection
           - ansible_host
@@ -163,8 +164,8 @@ MACHINE = """
 """
 FILES = """
 cd / && find etc usr/local opt run/mintnet var/lib var/cache -xdev \\
-    \\( -path var/lib/dpkg -o -path var/lib/apt -o -path var/cache/apt -o -path var/cache/debconf -o -path var/lib/systemd -o -path var/lib/private \\) \\
-    -prune -o -printf '%M %p ' \\( -type f -exec sha256sum {} ';' -o -type l -printf '%l\\n' -o -printf '\\n' \\) | sort
+    \\( -path var/lib/dpkg -o -path var/lib/apt -o -path var/cache/apt -o -path var/cache/debconf \\
+    -o -path var/lib/systemd -o -path var/lib/private \\) -prune -o -printf '%M %p ' \\( -type f -exec sha256sum {} ';' -o -type l -printf '%l\\n' -o -printf '\\n' \\) | sort
 iptables-save 2>/dev/null | grep -E 'KUBE|CNI|mintnet'
 ip -o link | grep -E 'cni0|veth'
 ip route
