@@ -162,10 +162,11 @@ MACHINE = """
           - kubeadm_proxy_overlay
           - kubeadm_ignored_preflight_errors
 """
-FILES = """
-cd / && find etc usr/local opt run/mintnet var/lib var/cache -xdev \\
-    \\( -path var/lib/dpkg -o -path var/lib/apt -o -path var/cache/apt -o -path var/cache/debconf \\
-    -o -path var/lib/systemd -o -path var/lib/private \\) -prune -o -printf '%M %p ' \\( -type f -exec sha256sum {} ';' -o -type l -printf '%l\\n' -o -printf '\\n' \\) | sort
+FILES = r"""
+cd / && find etc usr/local opt run/mintnet var/lib var/cache -xdev \
+    \( -path var/lib/dpkg -o -path var/lib/apt -o -path var/cache/apt -o -path var/cache/debconf \
+    -o -path var/lib/systemd -o -path var/lib/private \) -prune \
+    -o -printf '%M %p ' \( -type f -exec sha256sum {} ';' -o -type l -printf '%l\n' -o -printf '\n' \) | sort
 iptables-save 2>/dev/null | grep -E 'KUBE|CNI|mintnet'
 ip -o link | grep -E 'cni0|veth'
 ip route
