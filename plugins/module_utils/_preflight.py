@@ -10,8 +10,8 @@ told names and addresses, and resolves neither.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import ipaddress
+import itertools
 import textwrap
 import typing as t
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,6 +32,8 @@ NODE_PORTS = (10250,)
 CONTROL_PORTS = (2379, 2380, 6443, 10257, 10259)
 #: The pod network's own file; the first one in the folder counts.
 POD_NETWORK = "10-mintnet.conflist"
+#: A column with fewer characters than this cannot be read, whatever the terminal.
+NARROWEST = 24
 COLUMNS = ("machine", "what is wrong", "what to do")
 
 
@@ -40,7 +42,7 @@ class Fault:
     machine: str
     wrong: str
     todo: str
-    #: The check that found it; by this name it can be ignored, where it may be. Kubeadm's own, where it has such a check.
+    #: The check that found it, kubeadm's where it has such a one. What has no name cannot be ignored.
     check: str = ""
 
 
@@ -97,17 +99,15 @@ def faults(cluster: Cluster, machines: Sequence[Machine]) -> list[Fault]:
 
 def table(found: Sequence[Fault], width: int) -> str:
     """A row for each fault; what is too long for its column goes on below."""
-    names = max(len(text) for text in (COLUMNS[0], *(fault.machine for fault in found)))
-    room = max((width - names - 4) // 2, 24)
+    room = width - max(len(text) for text in (COLUMNS[0], *(fault.machine for fault in found))) - 4
+    wrong = [_folded(fault.wrong, max(room // 2, NARROWEST)) for fault in found]
+    taken = max(len(text) for text in (COLUMNS[1], *itertools.chain(*wrong)))
+    todo = [_folded(fault.todo, max(room - taken, NARROWEST)) for fault in found]
     rows: list[dict[str, str]] = []
     before = ""
-    for fault in found:
-        cells = (
-            [fault.machine if fault.machine != before else ""],
-            _folded(fault.wrong, room),
-            _folded(fault.todo, room),
-        )
-        rows += [dict(zip(COLUMNS, row, strict=True)) for row in itertools.zip_longest(*cells, fillvalue="")]
+    for fault, *cells in zip(found, wrong, todo, strict=True):
+        names = [fault.machine if fault.machine != before else ""]
+        rows += [dict(zip(COLUMNS, row, strict=True)) for row in itertools.zip_longest(names, *cells, fillvalue="")]
         before = fault.machine
     return "\n".join(aligned(rows))
 

@@ -10,8 +10,8 @@ module: machine_check
 short_description: See whether machines can make a cluster
 version_added: 1.0.0
 description:
-  - Names every fault of all machines of a cluster in one table (machine, what is wrong, what to do), before anything on any of them
-    is touched.
+  - Names every fault of all machines of a cluster in one table (machine, what is wrong, what to do), before anything
+    on any of them is touched.
   - It judges what M(mintnet.kubernetes.machine_info) has told, and how that failed where a machine was not reached. It runs in
     Ansible's own process, connects to nothing and changes nothing.
   - A machine that has joined the cluster is not measured by what only joining needs, such as free ports.
@@ -29,7 +29,8 @@ options:
     type: str
     required: true
   arch:
-    description: The architecture that binaries and images are for. Empty where the machines decide it, all of them being alike.
+    description:
+      - The architecture that binaries and images are for. Empty where the machines decide it, all of them being alike.
     type: str
     default: ""
   port:
@@ -60,8 +61,8 @@ options:
         default: ""
       ignored:
         description:
-          - Names of checks that may fail on it, those of kubeadm. C(Clock), C(DiskFree), C(MacAddress), C(MachineId), C(NameServers),
-            C(OtherInstallations) and C(PodNetwork) are known besides.
+          - Names of checks that may fail on it, those of kubeadm. C(Clock), C(DiskFree), C(MacAddress), C(MachineId),
+            C(NameServers), C(OtherInstallations) and C(PodNetwork) are known besides.
         type: list
         elements: str
         default: []

@@ -134,7 +134,8 @@ clock:
   sample: 1795855174.2
 asked:
   description:
-    - When the controller asked, and when it had the answer, by its own clock, in seconds since 1970. C(clock) was read in between.
+    - When the controller asked, and when it had the answer, by its own clock, in seconds since 1970. C(clock) was read
+      in between.
   returned: always
   type: list
   elements: float
