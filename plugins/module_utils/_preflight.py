@@ -349,7 +349,7 @@ def _architectures(cluster: Cluster, machines: Sequence[Machine]) -> Iterator[Fa
 
 
 def _alike(machines: Sequence[Machine]) -> Iterator[Fault]:
-    """What each must have alone. Two that have joined live with what they share."""
+    """What each must have alone. One that has joined lives with it; one that is to join must not have the same."""
     kinds: tuple[tuple[str, Callable[[Machine], Iterable[str]], str, str], ...] = (
         (
             "host name",
@@ -371,7 +371,9 @@ def _alike(machines: Sequence[Machine]) -> Iterator[Fault]:
         ),
     )
     for machine in machines:
-        others = [other for other in machines if other is not machine and not (machine.joined and other.joined)]
+        if machine.joined:
+            continue
+        others = [other for other in machines if other is not machine]
         twins = [other for other in others if machine.address and other.address == machine.address]
         if twins:
             yield _maker(machine)(

@@ -12,8 +12,8 @@ version_added: 1.0.0
 description:
   - Names every fault of all machines of a cluster in one table (machine, what is wrong, what to do), before anything
     on any of them is touched.
-  - It judges what M(mintnet.kubernetes.machine_info) has told, and how that failed where a machine was not reached. It runs in
-    Ansible's own process, connects to nothing and changes nothing.
+  - It judges what M(mintnet.kubernetes.machine_info) has told, and how that failed where a machine was not reached. It
+    runs in Ansible's own process, connects to nothing and changes nothing.
   - A machine that has joined the cluster is not measured by what only joining needs, such as free ports.
 author:
   - mintnet developers (@mintnet)
