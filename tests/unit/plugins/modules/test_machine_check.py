@@ -1,15 +1,12 @@
 # Copyright (c) 2026 the mintnet developers
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The machine that these tests run on is judged as it is, and as one of several."""
+"""All faults of all machines, as a program gets them and as people read them."""
 
 from __future__ import annotations
 
-import time
 import typing as t
 
-import pytest
-from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_info import Machine
 from ansible_collections.mintnet.kubernetes.plugins.modules import machine_check
 
 Run = t.Callable[..., dict[str, t.Any]]
@@ -17,23 +14,30 @@ Run = t.Callable[..., dict[str, t.Any]]
 UNREACHED = {"unreachable": True, "msg": "Failed to connect to the host via ssh: connection timed out"}
 
 
-@pytest.fixture(scope="module")
-def probe() -> dict[str, t.Any]:
-    """What its only user could fault is set; all else is as this machine tells it."""
-    began = time.time()
-    found = Machine().info()
-    fit = {
-        "root": True,
-        "cpus": 2,
-        "memory_mb": 1700,
-        "disk_free_mb": 99999,
-        "swap_mb": 0,
-        "others": {},
-        "listening": [],
-    }
-    fit.update(architecture="amd64", os={"id": "debian", "version": "12", "name": "Debian"}, pod_networks=[])
-    fit.update(nameservers=["192.0.2.53"], kernel_missing=[], cgroup_version=2, addresses=["192.0.2.1"])
-    return {**found, "asked": [began, time.time()], **fit}
+PROBE: dict[str, t.Any] = {
+    "os": {"id": "debian", "version": "12", "name": "Debian GNU/Linux 12 (bookworm)"},
+    "architecture": "amd64",
+    "kernel": "6.1.0-28-amd64",
+    "cgroup_version": 2,
+    "cpus": 2,
+    "memory_mb": 1700,
+    "swap_mb": 0,
+    "hostname": "m-1",
+    "listening": [22],
+    "root": True,
+    "machine_id": "ab" * 16,
+    "macs": [],
+    "addresses": ["192.0.2.1"],
+    "disk_free_mb": 9999,
+    "kernel_missing": [],
+    "nameservers": ["192.0.2.53"],
+    "others": {},
+    "pod_networks": [],
+    "clock": 1000.5,
+    "asked": [1000, 1001],
+    "records": {},
+    "kubernetes": {"state": "none", "cluster": "", "control_plane": False, "leftovers": [], "api": {"nodes": []}},
+}
 
 
 def check(run: Run, *machines: dict[str, t.Any], **options: t.Any) -> dict[str, t.Any]:
@@ -43,14 +47,14 @@ def check(run: Run, *machines: dict[str, t.Any], **options: t.Any) -> dict[str, 
     return results[1]
 
 
-def test_a_machine_without_faults(run: Run, probe: dict[str, t.Any]) -> None:
-    assert check(run, {"name": "m-1", "probe": probe, "address": "192.0.2.1"}) == {"changed": False}
+def test_a_machine_without_faults(run: Run) -> None:
+    assert check(run, {"name": "m-1", "probe": PROBE, "address": "192.0.2.1"}) == {"changed": False}
 
 
-def test_every_fault_of_every_machine(run: Run, probe: dict[str, t.Any]) -> None:
+def test_every_fault_of_every_machine(run: Run) -> None:
     result = check(
         run,
-        {"name": "m-1", "probe": {**probe, "cpus": 1, "memory_mb": 512}, "address": "192.0.2.1", "ignored": ["Mem"]},
+        {"name": "m-1", "probe": {**PROBE, "cpus": 1, "memory_mb": 512}, "address": "192.0.2.1", "ignored": ["Mem"]},
         {"name": "m-2", "probe": UNREACHED, "control_plane": False},
         arch="amd64",
     )
