@@ -47,8 +47,6 @@ DEBUG = add_internal_fqcns(("debug",))
 # As many lines of a command's output as help on a terminal; -v shows all.
 OUTPUT_LINES = 20
 FULL = os.strerror(errno.ENOSPC)
-# Where output is not a terminal: long enough for most messages, short enough for a log viewer.
-LOG_COLUMNS = 120
 
 
 def tail(output: str) -> str:
@@ -143,6 +141,7 @@ class CallbackModule(Default):
         self._rescued: dict[str, str] = {}
         self._failed_items: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
         _story.keeps_last = True
+        _story.columns = self._columns()
 
     # The run
 
@@ -256,12 +255,14 @@ class CallbackModule(Default):
             ("log", telling_lines(result.result, items)),
             ("next", advice(result.result, items)),
         ]
-        columns = self._display.columns if sys.stdout.isatty() else LOG_COLUMNS
         self._display.display(
-            _story.story(parts, columns), color=C.COLOR_ERROR, stderr=self.get_option("display_failed_stderr")
+            _story.story(parts, self._columns()), color=C.COLOR_ERROR, stderr=self.get_option("display_failed_stderr")
         )
 
     # Helpers
+
+    def _columns(self) -> int:
+        return int(self._display.columns) if sys.stdout.isatty() else _story.LOG_COLUMNS
 
     def _tell(self, label: str, text: str, color: str) -> None:
         self._display.display(_story.line(label, text), color=color)

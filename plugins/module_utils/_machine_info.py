@@ -24,6 +24,7 @@ from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster_state import Get, look, silent
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_api import tls_context
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_fitness import fitness
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_record import (
     RECORDS,
     Record,
@@ -42,6 +43,9 @@ CLUSTER_FILES = (
     "/etc/kubernetes/kubelet.conf",
     "/etc/kubernetes/pki/ca.crt",
     API_SERVER,
+    "/etc/kubernetes/manifests/etcd.yaml",
+    "/etc/kubernetes/manifests/kube-controller-manager.yaml",
+    "/etc/kubernetes/manifests/kube-scheduler.yaml",
     "/var/lib/etcd/member",
 )
 #: Our own marks: the first is set before kubeadm touches anything, the second replaces it at the end.
@@ -93,6 +97,7 @@ class Machine:
             kubernetes = pool.submit(self.kubernetes)
             return {
                 **self.system(),
+                **fitness(self.root, platform.release()),
                 "records": self.records(),
                 "images": images.result(),
                 "kubernetes": kubernetes.result(),

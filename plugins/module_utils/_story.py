@@ -10,6 +10,11 @@ import textwrap
 from collections.abc import Iterable
 
 WIDTH = 10
+# Where output is not a terminal: long enough for most messages, short enough for a log viewer.
+LOG_COLUMNS = 120
+
+# Set by the callback: how many columns a line has.
+columns = LOG_COLUMNS
 
 # Set by the callback that keeps lines until the run's end; workers are forked from the process that set it.
 keeps_last = False

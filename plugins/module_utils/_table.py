@@ -19,7 +19,7 @@ NUMBERS = {"power", "height", "peers", "restarts", "age"}
 def table(network: Json) -> str:
     """The whole status. Columns are as wide as they must be; the reason comes last, as it may be long."""
     rows = [_row(node, network["compared_height"]) for node in network["nodes"]]
-    parts = [*_aligned(rows), ""] if rows else []
+    parts = [*aligned(rows), ""] if rows else []
     facts = [line("network", _facts(network)), *_blocks(network["recent"])] if network["chain_id"] else []
     return "\n".join(parts + facts + _verdict(network))
 
@@ -75,7 +75,8 @@ def duration(seconds: int | None) -> str:
     return "".join(f"{count}{unit}" for count, unit in units[:2] if count) or "0s"
 
 
-def _aligned(rows: list[dict[str, str]]) -> list[str]:
+def aligned(rows: list[dict[str, str]]) -> list[str]:
+    """A head and the rows, each column as wide as its longest text; numbers to the right."""
     head = {name: name for name in rows[0]}
     shown = [name for name in head if name not in ("app", "reason") or any(row[name] for row in rows)]
     widths = {name: max(len(row[name]) for row in [head, *rows]) for name in shown}

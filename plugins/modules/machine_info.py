@@ -24,6 +24,7 @@ attributes:
   idempotent:
     support: full
 seealso:
+  - module: mintnet.kubernetes.machine_check
   - module: mintnet.kubernetes.machine_install
 """
 
@@ -104,6 +105,73 @@ listening:
   type: list
   elements: int
   sample: [22, 6443]
+root:
+  description: Whether the module ran as root. If not, it does not see everything.
+  returned: always
+  type: bool
+  sample: true
+machine_id:
+  description: The machine's own identifier, as of C(/etc/machine-id), empty where it has none.
+  returned: always
+  type: str
+  sample: 3ce8e28dae284d138af3686ae2dbd382
+macs:
+  description: MAC addresses of the interfaces that have a default route.
+  returned: always
+  type: list
+  elements: str
+  sample: ["52:54:00:12:34:56"]
+addresses:
+  description: The IPv4 addresses of its interfaces, without loopback.
+  returned: always
+  type: list
+  elements: str
+  sample: [10.89.64.2]
+clock:
+  description: The time on the machine, in seconds since 1970 (UTC).
+  returned: always
+  type: float
+  sample: 1795855174.2
+asked:
+  description:
+    - When the controller asked, and when it had the answer, by its own clock, in seconds since 1970. C(clock) was read
+      in between.
+  returned: always
+  type: list
+  elements: float
+  sample: [1795855173.8, 1795855174.4]
+disk_free_mb:
+  description: What is free of the disk of C(/var/lib), in MiB.
+  returned: always
+  type: int
+  sample: 18432
+kernel_missing:
+  description:
+    - What Kubernetes needs of the kernel, and the kernel neither has nor can load (C(br_netfilter), C(nf_conntrack),
+      C(overlay)). Empty where the machine does not see what its kernel can load, as in a container.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+nameservers:
+  description: The name servers that pods get from the machine.
+  returned: always
+  type: list
+  elements: str
+  sample: [192.0.2.53]
+others:
+  description:
+    - What else makes a cluster of the machine, by name. C(k0s), C(k3s), C(microk8s) and C(rke2) come with a folder of
+      theirs, C(containerd) and C(kubelet) with the path of a program that runs and is not ours.
+  returned: always
+  type: dict
+  sample: {k3s: /etc/rancher/k3s}
+pod_networks:
+  description: Files in C(/etc/cni/net.d). The first of them is the pod network.
+  returned: always
+  type: list
+  elements: str
+  sample: [10-mintnet.conflist]
 records:
   description:
     - What M(mintnet.kubernetes.machine_install) left, by name. C(inputs) is the hash it was given, C(drift) says where

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.long
 CLUSTER, SUBNET = "e2emachines", "10.89.66.0/24"
 OTHER, OTHER_SUBNET = "e2eother", "10.89.67.0/24"
 
-PRESENT = """
+MACHINES = """
 - hosts: localhost
   gather_facts: false
   roles:
@@ -37,6 +38,10 @@ PRESENT = """
         artifacts_wanted: [machine]
     - ansible.builtin.include_role:
         name: mintnet.kubernetes.machines
+"""
+PRESENT = (
+    MACHINES
+    + """
 - hosts: all:!localhost
   gather_facts: false
   tasks:
@@ -59,6 +64,20 @@ PRESENT = """
       connection: local
       changed_when: false
 """
+)
+CHECK = (
+    MACHINES
+    + """
+- hosts: all:!localhost
+  gather_facts: false
+  roles:
+    - role: mintnet.kubernetes.common
+  tasks:
+    - ansible.builtin.include_role:
+        name: mintnet.kubernetes.kubeadm
+        tasks_from: preflight
+"""
+)
 ABSENT = """
 - hosts: localhost
   gather_facts: false
@@ -255,6 +274,46 @@ def test_again_changes_nothing(mine: Owner) -> None:
     assert folder(mine.folder) == files
     assert changes(before) == {}
     assert "would change 0" in said(mine.present(options="--check"))
+
+
+def faults(run: Run) -> dict[str, str]:
+    """What is wrong with each machine, from the table that a run has ended with."""
+    lines = run.output.splitlines()
+    head = next(number for number, line in enumerate(lines) if "what is wrong" in line)
+    machine, wrong, todo = (lines[head].index(name) for name in ("machine", "what is wrong", "what to do"))
+    found: dict[str, str] = {}
+    name = ""
+    for line in itertools.takewhile(lambda row: row.startswith(" "), lines[head + 1 :]):
+        name = line[machine:wrong].strip() or name
+        found[name] = f"{found.get(name, '')} {line[wrong:todo].strip()}".strip()
+    return found
+
+
+def files(machine: str) -> str:
+    return inside(machine, "find /etc /opt /usr/local /var/cache /var/lib -xdev -type f -printf '%p %s %T@\n' | sort")
+
+
+def test_all_faults_of_all_machines_are_told_at_once(mine: Owner) -> None:
+    first, second = "e2emachines-1", "e2emachines-2"
+    assert mine.play(CHECK, "-e machines_count=2").changed == 0
+    ids = {name: inside(name, "cat /etc/machine-id") for name in (first, second)}
+    listen = "import socket, time; place = socket.create_server(('127.0.0.1', 10250)); time.sleep(600)"
+    try:
+        inside(second, f"echo {ids[first]} > /etc/machine-id")
+        inside(second, f'systemd-run --quiet --unit=taken python3 -c "{listen}"')
+        inside(first, "mkdir -p /etc/rancher/k3s")
+        before = files(first), files(second)
+        assert faults(mine.play(CHECK, "-e machines_count=2", code=1)) == {
+            first: "it has k3s of another installation (/etc/rancher/k3s) "
+            f"its machine id {ids[first]} is that of {second}, too",
+            second: "its port 10250 is in use, which Kubernetes needs "
+            f"its machine id {ids[first]} is that of {first}, too",
+        }
+        assert (files(first), files(second)) == before
+    finally:
+        inside(second, f"systemctl stop taken.service; echo {ids[second]} > /etc/machine-id")
+        inside(first, "rm -rf /etc/rancher")
+    assert mine.play(CHECK, "-e machines_count=2").changed == 0
 
 
 def test_stopped_machine_is_started_with_its_data(mine: Owner) -> None:
