@@ -8,7 +8,8 @@ Kubernetes leaves this to others, because it cannot know which names and address
 gets what its Node object has and no other node's: whatever else is in a request, or beside it, it is left to a person
 (kubectl certificate approve). Several control planes may do this at the same time.
 
-Runs on control planes: standard library only. Its argument is a kubeconfig file with embedded credentials.
+Runs on control planes: standard library only. Its argument is a kubeconfig file with embedded credentials, which root
+can read.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import http.client
 import ipaddress
 import json
 import os
+import pwd
 import re
 import ssl
 import sys
@@ -236,8 +238,17 @@ def look(cluster: Cluster) -> Iterator[str]:
         time.sleep(1)
 
 
+def become_nobody() -> None:
+    nobody = pwd.getpwnam("nobody")
+    os.setgroups([])
+    os.setgid(nobody.pw_gid)
+    os.setuid(nobody.pw_uid)
+
+
 def main() -> None:
     cluster = Cluster(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    # Whatever comes from the API server is read without any rights on this machine.
+    become_nobody()
     told: set[str] = set()
     while True:
         now: set[str] = set()
