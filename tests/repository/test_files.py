@@ -35,7 +35,7 @@ TARBALL = re.compile(
     | roles/\w+/README\.md
     | roles/\w+/(?:defaults|handlers|meta|tasks|vars)/\w+\.yml
     | roles/\w+/templates/.+\.j2
-    | roles/\w+/files/.+\.(?:conf|go|mod|sum|service|sh|toml|yml|yaml)
+    | roles/\w+/files/.+\.(?:conf|go|mod|py|sum|service|sh|toml|yml|yaml)
     """,
     re.VERBOSE,
 )
