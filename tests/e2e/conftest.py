@@ -46,6 +46,7 @@ APART = {
     "test_5_pages": "networks",
     "test_5_render": "networks",
     "test_5_sdkchain": "networks",
+    "test_5_snapshot": "networks",
     "test_5_stop": "networks",
     "test_5_template": "networks",
     "test_5_transact": "networks",

@@ -21,7 +21,7 @@ from surroundings import User, sweep
 pytestmark = pytest.mark.long
 
 MACHINES = "e2ehosts"
-CREATE, STATUS = pages.page("machines")
+CREATE, STATUS, SNAPSHOT = pages.page("machines")
 SIZE = "-e cometbft_nodes=2"
 
 PRESENT = """
@@ -68,12 +68,11 @@ def machines(user: User, clone: Path) -> Iterator[dict[str, Any]]:
     sweep(MACHINES)
     seen = user.home / "seen.json"
     options = f"-e mintnet_cluster={MACHINES} -e machines_subnet={user.subnet} -e machines_count=2 -e seen={seen}"
-    elsewhere = {"MINTNET_HOME": str(user.home / "elsewhere")}
 
     def play(text: str) -> None:
         book = user.home / "machines.yml"
         book.write_text(text, encoding="utf-8")
-        user.run(f".venv/bin/ansible-playbook {book} {options}", clone, **elsewhere)
+        user.run(f".venv/bin/ansible-playbook {book} {options}", clone, MINTNET_HOME=str(user.home / "elsewhere"))
 
     play(PRESENT)
     told = json.loads(seen.read_text(encoding="utf-8"))
@@ -112,3 +111,10 @@ def test_second_create_changes_nothing(user: User, clone: Path) -> None:
     assert run.changed == 0
     user.note(f"second create on two listed machines: {run.seconds:.0f} s")
     assert (user.objects(), user.pods()) == before
+
+
+def test_snapshot(user: User, clone: Path) -> None:
+    user.run(SNAPSHOT, clone)
+    (file,) = clone.glob(f"{user.cluster}-etcd-*.db")
+    assert file.stat().st_size > 2**20
+    file.unlink()
