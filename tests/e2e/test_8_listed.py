@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from surroundings import User, sweep
 pytestmark = pytest.mark.long
 
 MACHINES = "e2ehosts"
-CREATE, STATUS, SNAPSHOT = pages.page("machines")
+CREATE, STATUS, RENEW, SNAPSHOT = pages.page("machines")
 SIZE = "-e cometbft_nodes=2"
 
 PRESENT = """
@@ -118,3 +119,26 @@ def test_snapshot(user: User, clone: Path) -> None:
     (file,) = clone.glob(f"{user.cluster}-etcd-*.db")
     assert file.stat().st_size > 2**20
     file.unlink()
+
+
+def test_certificates_are_renewed(user: User, clone: Path) -> None:
+    """Those that end within longer than they were made for, so all of them; the chain does not notice."""
+
+    def until() -> str:
+        date = "openssl x509 -noout -enddate -in /etc/kubernetes/pki/apiserver.crt"
+        run = ["podman", "exec", f"{MACHINES}-1", "sh", "-c", date]
+        return subprocess.run(run, capture_output=True, text=True, check=True).stdout
+
+    height, before, context = user.height("tm-0"), until(), user.kubeconfig.read_text(encoding="utf-8")
+    renew = RENEW.replace("ARGS='", f"ARGS='{SIZE} ")
+    told = user.run(f"{renew[:-1]} --check'", clone)
+    assert f"{MACHINES}-1: certificates end in 36" in told.output
+    assert until() == before
+    run = user.run(renew, clone)
+    assert f"{MACHINES}-1: certificates are renewed, for 36" in run.output
+    assert until() != before
+    # The user's own is one of them.
+    assert user.kubeconfig.read_text(encoding="utf-8") != context
+    assert user.run(CREATE, clone, ARGS=SIZE).changed == 0
+    assert user.agree() > height
+    user.note(f"longest time between two blocks while certificates were renewed: {user.longest_gap(height):.1f} s")
