@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A thin cover over ansible-playbook: each verb prints and runs one line. GNU make 3.81 is enough.
 .DEFAULT_GOAL := help
-.PHONY: help new create render status logs diagnose forward dashboard tx transact stop start reset recover destroy destroy-cluster mirror test \
-	test-long lint unit bench collection venv ready
+.PHONY: help new create render status logs diagnose snapshot forward dashboard tx transact stop start reset recover destroy destroy-cluster mirror test \
+	test-long test-ha lint unit bench collection venv ready
 
 quote = '$(subst ','\'',$(1))'
 # Values in which blanks and quotes may stand travel as JSON; $(value …) keeps make from expanding dollars in them.
@@ -29,6 +29,8 @@ status: ready  ## one table and a verdict                      QUERY='nodes[].he
 logs: ready  ## a node's log                                 NODE=tm-0 CONTAINER=tm WATCH=yes
 	$(playbook)
 diagnose: ready  ## one archive for a bug report               ARGS='-e mintnet_diagnose_path=/tmp'
+	$(playbook)
+snapshot: ready  ## of the etcd of a cluster that we made         ARGS='-e mintnet_snapshot_path=/srv'
 	$(playbook)
 forward: ready  ## a node's RPC on localhost                    NODE=tm-0
 	$(playbook)
@@ -57,6 +59,8 @@ test:  ## the tests, on a cluster of their own         ARGS='--only lint'
 	@"$$(scripts/python)" tests/run.py $(ARGS)
 test-long:  ## what takes longer: Molecule, every end-to-end test
 	@"$$(scripts/python)" tests/run.py --only molecule --only long $(ARGS)
+test-ha:  ## clusters of several machines, which are lost
+	@"$$(scripts/python)" tests/run.py --only ha $(ARGS)
 lint:  ## linters, types, documentation
 	@"$$(scripts/python)" tests/run.py --only lint $(ARGS)
 unit:  ## unit tests on each ansible-core at hand

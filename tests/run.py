@@ -27,8 +27,8 @@ import tree
 
 CHEAP = ("lint", "unit", "sanity", "integration")
 CLUSTER = ("e2e",)
-LONG = ("molecule", "long")
-"""Not part of a run without options: `make test-long`."""
+LONG = ("molecule", "long", "ha")
+"""Not part of a run without options: `make test-long`, of whose end-to-end tests `make test-ha` runs some."""
 GROUPS = (*CHEAP, *CLUSTER, *LONG, "bench")
 OUTPUT = tree.ROOT / "tests" / "output"
 PRINTING = threading.Lock()
@@ -227,7 +227,10 @@ def cluster_stages(line: Line) -> list[Stage]:
     ends = ("--numprocesses=2", "--no-loadscope-reorder", "tests/e2e")
     bench = Stage("bench", "create", line, ("python", "tests/bench/bench.py"), live=True)
     short = pytest("e2e", "-m", "not long", *ends)
-    return [pytest("molecule", "tests/molecule"), short, pytest("long", *ends), bench]
+    machines = sorted(str(path.relative_to(tree.ROOT)) for path in (tree.ROOT / "tests" / "e2e").glob("test_8_*.py"))
+    # One after the other: what they measure is time.
+    several = pytest("ha", "--numprocesses=1", "--no-loadscope-reorder", *machines)
+    return [pytest("molecule", "tests/molecule"), short, pytest("long", *ends), several, bench]
 
 
 def is_shell(name: Path) -> bool:
@@ -320,7 +323,7 @@ def main() -> int:
         print(f"Looking for Python: {'; '.join(report.left_out)}; install one", file=sys.stderr)
         return 1
 
-    if {"e2e", "long"}.intersection(groups):
+    if {"e2e", "long", "ha"}.intersection(groups):
         # Each test adds its own to it.
         (OUTPUT / "figures.log").unlink(missing_ok=True)
     with ExitStack() as cleanup:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import calendar
 import concurrent.futures
 import dataclasses
 import hashlib
@@ -18,6 +19,7 @@ import shlex
 import shutil
 import socket
 import subprocess
+import time
 import typing as t
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +50,10 @@ CLUSTER_FILES = (
     "/etc/kubernetes/manifests/kube-scheduler.yaml",
     "/var/lib/etcd/member",
 )
+#: Certificates that kubeadm makes and renews, in files of their own and in kubeconfig files.
+PKI = "/etc/kubernetes/pki"
+KUBECONFIGS = "/etc/kubernetes/*.conf"
+AUTHORITIES = ("ca.crt", "front-proxy-ca.crt")
 #: Our own marks: the first is set before kubeadm touches anything, the second replaces it at the end.
 MARK_BEGUN = "/var/lib/mintnet/cluster.begun"
 MARK_DONE = "/var/lib/mintnet/cluster.done"
@@ -165,12 +171,39 @@ class Machine:
             "leftovers": [name for name in CLUSTER_FILES if self.exists(name)],
             "ca": base64.b64encode(self.read("/etc/kubernetes/pki/ca.crt").encode()).decode(),
             "admin_sha256": admin_certificate_sha256(self.read(ADMIN)),
+            "certificates_until": self.certificates_until(),
             "api": silent("not made yet"),
         }
         # Any control plane can be asked; a node has no administrator.
         if state == "done" and self.exists(ADMIN):
             found["api"] = look(lambda: self.get or api_client(self.read(ADMIN)))
         return found
+
+    def certificates_until(self) -> int:
+        """When the first of the certificates ends that "kubeadm certs renew all" would renew.
+
+        0 where there is none, or one that cannot be read.
+        """
+        files = [path for path in self.path(PKI).glob("**/*.crt") if path.name not in AUTHORITIES]
+        try:
+            certificates = [path.read_text() for path in files]
+            # The kubelet has a file that it renews by itself.
+            for path in self.root.glob(KUBECONFIGS.lstrip("/")):
+                certificates.append(embedded(path.read_text(), "client-certificate-data").decode())
+            return min((not_after(ssl.PEM_cert_to_DER_cert(one)) for one in certificates if one), default=0)
+        except (OSError, ValueError, LookupError):
+            return 0
+
+
+def not_after(certificate: bytes) -> int:
+    """The end of a certificate's validity in seconds since 1970, of its DER (RFC 5280, 4.1.2.5).
+
+    Its two times are the first ones in it: UTCTime until 2049, GeneralizedTime from then on.
+    """
+    times = re.findall(rb"\x17\x0d(\d{12})Z|\x18\x0f(\d{14})Z", certificate)
+    short, long = times[1]
+    text, form = (short, "%y%m%d%H%M%S") if short else (long, "%Y%m%d%H%M%S")
+    return calendar.timegm(time.strptime(text.decode(), form))
 
 
 def api_client(kubeconfig: str, timeout: float = 3.0) -> Get:

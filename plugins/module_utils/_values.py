@@ -203,6 +203,7 @@ CHECKS: dict[str, Check] = {
     "mintnet_cache_dir": folder,
     "mintnet_kubeconfig": kubeconfig,
     "mintnet_diagnose_path": current_folder,
+    "mintnet_snapshot_path": current_folder,
     "mintnet_mirror_dir": or_empty(current_folder),
     "mintnet_dashboard_port": between(1, 65535),
     "mintnet_dashboard_seconds": at_least(0, LONGEST),

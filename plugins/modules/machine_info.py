@@ -210,6 +210,11 @@ kubernetes:
     admin_sha256:
       description: SHA-256 of the administrator's client certificate (its Base64 text).
       type: str
+    certificates_until:
+      description:
+        - When the first of the certificates ends that C(kubeadm certs renew all) would renew, in seconds since 1970.
+        - V(0) where there is none, or one that cannot be read.
+      type: int
     api:
       description:
         - What the API server of this machine says, where it has one. C(answers) once it is ready, else the C(reason);

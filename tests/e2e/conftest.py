@@ -46,17 +46,23 @@ APART = {
     "test_5_pages": "networks",
     "test_5_render": "networks",
     "test_5_sdkchain": "networks",
+    "test_5_snapshot": "networks",
     "test_5_stop": "networks",
     "test_5_template": "networks",
     "test_5_transact": "networks",
     # Both make and remove machines, and the second one looks at all that this host has.
     "test_7_kills": "kills",
     "test_8_departure": "machines",
+    "test_8_listed": "listed",
     "test_8_machines": "machines",
     "test_machines": "kills",
 }
 """Files by what they share; one worker runs those in the order of their names. All others share the user."""
-OWN = {"networks": ("e2enets", "10.89.74.0/24"), "machines": ("e2eha", "10.89.75.0/24")}
+OWN = {
+    "networks": ("e2enets", "10.89.74.0/24"),
+    "machines": ("e2eha", "10.89.75.0/24"),
+    "listed": ("e2elisted", "10.89.78.0/24"),
+}
 """Cluster and subnet of a group."""
 
 

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import hashlib
+import ssl
 import typing as t
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster_state 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_info import (
     Machine,
     admin_certificate_sha256,
+    not_after,
     parse_images,
     parse_listening,
     parse_meminfo,
@@ -27,6 +30,9 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_info i
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_install import Installation, WantedFile
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_record import parse_show
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 SHA = "ab" * 32
 IMAGES = f"""\
@@ -98,6 +104,47 @@ def test_the_administrators_certificate_by_its_hash() -> None:
     text = "users:\n- name: a\n  user:\n    client-certificate-data: Y2VydA==\n    client-key-data: a2V5\n"
     assert admin_certificate_sha256(text) == hashlib.sha256(b"Y2VydA==").hexdigest()
     assert admin_certificate_sha256("") == ""
+
+
+def certificate(ends: str) -> str:
+    """A PEM that ends then (ISO 8601), of a key made now."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "somebody")])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(datetime.datetime(2026, 1, 2, 3, 4, 5))
+        .not_valid_after(datetime.datetime.fromisoformat(ends))
+        .sign(key, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.PEM).decode()
+
+
+@pytest.mark.parametrize("ends", ["2026-12-31T23:59:59", "2049-12-31T23:59:59", "2051-01-01T00:00:00"])
+def test_the_end_of_a_certificate(ends: str) -> None:
+    wanted = int(datetime.datetime.fromisoformat(f"{ends}+00:00").timestamp())
+    assert not_after(ssl.PEM_cert_to_DER_cert(certificate(ends))) == wanted
+
+
+def test_the_first_certificate_that_ends(tmp_path: Path) -> None:
+    """Of those that are renewed: authorities are not, and a kubelet has a file of its own."""
+    pki, conf = "etc/kubernetes/pki", "etc/kubernetes"
+    admin = base64.b64encode(certificate("2027-03-01T00:00:00").encode()).decode()
+    files = {
+        f"{pki}/ca.crt": certificate("2026-05-01T00:00:00"),
+        f"{pki}/etcd/ca.crt": certificate("2026-05-01T00:00:00"),
+        f"{pki}/front-proxy-ca.crt": certificate("2026-05-01T00:00:00"),
+        f"{pki}/apiserver.crt": certificate("2027-04-01T00:00:00"),
+        f"{pki}/etcd/server.crt": certificate("2027-02-01T00:00:00"),
+        f"{conf}/admin.conf": f"users:\n- user:\n    client-certificate-data: {admin}\n",
+        f"{conf}/kubelet.conf": "users:\n- user:\n    client-certificate: /var/lib/kubelet/pki/current.pem\n",
+    }
+    assert machine(tmp_path, {}).certificates_until() == 0
+    found = machine(tmp_path, files)
+    assert found.certificates_until() == datetime.datetime(2027, 2, 1, tzinfo=datetime.UTC).timestamp()
+    (tmp_path / f"{pki}/etcd/server.crt").unlink()
+    assert found.certificates_until() == datetime.datetime(2027, 3, 1, tzinfo=datetime.UTC).timestamp()
+    (tmp_path / f"{pki}/apiserver.crt").write_text("half of a")
+    assert found.certificates_until() == 0
 
 
 def test_default_storage_class() -> None:
