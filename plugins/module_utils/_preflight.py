@@ -141,16 +141,8 @@ FAILED = (
         "its sudo password is wrong",
         "give the right one: ansible_become_password, or --ask-become-pass",
     ),
-    (
-        "missing sudo password",
-        "its sudo asks for a password",
-        SUDO,
-    ),
-    (
-        "password is required",
-        "its sudo asks for a password",
-        SUDO,
-    ),
+    ("missing sudo password", "its sudo asks for a password", SUDO),
+    ("password is required", "its sudo asks for a password", SUDO),
     (
         "become password",
         "its sudo does not answer",
@@ -169,11 +161,7 @@ PYTHON = (
 def _unseen(machine: Machine, cluster: str) -> Fault:
     probe = machine.probe
     if probe.get("kubernetes"):
-        return Fault(
-            machine.name,
-            "Ansible is not root on it",
-            "set ansible_become to true, or ansible_user to root",
-        )
+        return Fault(machine.name, "Ansible is not root on it", "set ansible_become to true, or ansible_user to root")
     said = " ".join(str(probe.get(name) or "") for name in ("msg", "module_stderr", "module_stdout")).strip()
     last = (said.splitlines() or [""])[-1].rpartition("via ssh: ")[2].removeprefix("Task failed: ")
     last = last.strip() or "nothing was said of why"
