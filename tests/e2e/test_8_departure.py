@@ -14,7 +14,15 @@ from surroundings import Run, User, remove, sweep
 pytestmark = pytest.mark.long
 
 TWO = "-e mintnet_machines=2 -e cometbft_nodes=2"
-NODES = ["tm-0", "tm-1"]
+LIST = """
+import http.client, json, ssl
+pki = "/etc/kubernetes/pki/etcd/"
+context = ssl.create_default_context(cafile=pki + "ca.crt")
+context.load_cert_chain(pki + "healthcheck-client.crt", pki + "healthcheck-client.key")
+connection = http.client.HTTPSConnection("127.0.0.1", 2379, context=context)
+connection.request("POST", "/v3/cluster/member/list", "{}")
+print(json.dumps([member["name"] for member in json.load(connection.getresponse())["members"]]))
+"""
 
 
 def create(user: User, clone: Path, options: str, *, confirm: bool = True, code: int = 0) -> Run:
@@ -31,13 +39,9 @@ def machines(user: User) -> list[str]:
 
 
 def members(user: User) -> list[str]:
-    """Of etcd, as the API servers' machines have them."""
+    """Of etcd, by its own word and by the API's."""
     pods = [pod["metadata"]["name"] for pod in user.get("pods -l component=etcd", "kube-system")]
-    keys = "--cacert /etc/kubernetes/pki/etcd/ca.crt --cert {0}.crt --key {0}.key".format(
-        "/etc/kubernetes/pki/etcd/healthcheck-client"
-    )
-    found = json.loads(user.inside(f"curl -sf -d '{{}}' {keys} https://127.0.0.1:2379/v3/cluster/member/list"))
-    names = sorted(member["name"] for member in found["members"])
+    names = sorted(json.loads(user.inside("python3 -", LIST.encode())))
     assert sorted(pods) == [f"etcd-{name}" for name in names]
     return names
 
@@ -191,7 +195,7 @@ def test_a_machine_of_ones_own_is_left_as_it_was(user: User, clone: Path, somebo
     ansible = f"{clone}/.venv/bin/ansible-playbook"
     somebody.run(f"{ansible} {book}", clone, SEEN=str(seen))
     # Packages stay: those that the roles would install are there before.
-    somebody.inside("apt-get update -q && apt-get install -qy conntrack haproxy iptables socat ethtool curl")
+    somebody.inside("apt-get update -q && apt-get install -qy conntrack haproxy iptables socat ethtool")
     before = somebody.inside(FILES)
 
     hosts = {"all": {"hosts": {"localhost": {"ansible_connection": "local"}}}}
