@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import http.client
+import ssl
 import typing as t
 import urllib.parse
 from collections.abc import Callable
@@ -25,6 +26,12 @@ PKI = Path("/etc/kubernetes/pki/etcd")
 PORT = 2379
 
 
+def tls() -> ssl.SSLContext:
+    """As kubeadm's client for looks from outside. Raises OSError where there is no etcd of kubeadm."""
+    pair = (PKI / "healthcheck-client.crt").read_bytes() + (PKI / "healthcheck-client.key").read_bytes()
+    return tls_context(str(PKI / "ca.crt"), pair)
+
+
 @dataclasses.dataclass(frozen=True)
 class Member:
     """One that votes. ``name`` is its machine's, and empty as long as it has not started; ``live``, whether it answers
@@ -41,8 +48,7 @@ class Etcd:
 
     def __init__(self, connect: Callable[[str, int], Ask] | None = None) -> None:
         if connect is None:
-            pair = (PKI / "healthcheck-client.crt").read_bytes() + (PKI / "healthcheck-client.key").read_bytes()
-            context = tls_context(str(PKI / "ca.crt"), pair)
+            context = tls()
             connect = lambda host, port: client(host, port, context, timeout=3.0)  # noqa: E731
         self._connect = connect
         self._ask = connect("127.0.0.1", PORT)

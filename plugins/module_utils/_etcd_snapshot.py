@@ -14,18 +14,13 @@ import hashlib
 import http.client
 import json
 import os
-import ssl
 import typing as t
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _files
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError, system_error
-
-PORT = 2379
-#: kubeadm's client of etcd that is meant for looks from outside, and the authority of etcd's certificates.
-CERTIFICATE, KEY = "/etc/kubernetes/pki/etcd/healthcheck-client.crt", "/etc/kubernetes/pki/etcd/healthcheck-client.key"
-AUTHORITY = "/etc/kubernetes/pki/etcd/ca.crt"
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._etcd_members import PORT, tls
 
 DOING = "Taking a snapshot of etcd"
 
@@ -40,9 +35,7 @@ class Snapshot(t.NamedTuple):
 def save(path: Path, timeout: float = 30.0) -> Snapshot:
     """Write the snapshot of the member on this machine, whole or not at all, for its owner alone."""
     try:
-        context = ssl.create_default_context(cafile=AUTHORITY)
-        context.load_cert_chain(CERTIFICATE, KEY)
-        connection = http.client.HTTPSConnection("127.0.0.1", PORT, timeout=timeout, context=context)
+        connection = http.client.HTTPSConnection("127.0.0.1", PORT, timeout=timeout, context=tls())
         connection.request("POST", "/v3/maintenance/snapshot", body="{}", headers={"Content-Type": "application/json"})
         answer = connection.getresponse()
         if answer.status != 200:

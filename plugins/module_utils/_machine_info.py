@@ -18,6 +18,7 @@ import re
 import shlex
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 import typing as t

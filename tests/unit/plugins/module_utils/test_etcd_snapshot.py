@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from ansible_collections.mintnet.kubernetes.plugins.module_utils import _etcd_members
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _etcd_snapshot as snapshot
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._errors import MintnetError
 
@@ -57,6 +58,6 @@ def test_answer_of_something_else(answer: bytes) -> None:
 
 
 def test_a_machine_without_etcd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshot, "AUTHORITY", str(tmp_path / "ca.crt"))
+    monkeypatch.setattr(_etcd_members, "PKI", tmp_path)
     with pytest.raises(MintnetError, match=r"No such file or directory.*a control plane that kubeadm made"):
         snapshot.save(tmp_path / "etcd.db")
