@@ -253,7 +253,8 @@ def main() -> None:
         now: set[str] = set()
         for line in look(cluster):
             if line not in told | now:
-                print(line, flush=True)
+                # One line, whatever names somebody asked for.
+                print(line.encode("unicode_escape").decode(), flush=True)
             now.add(line)
         told = now
 
