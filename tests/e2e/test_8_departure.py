@@ -178,8 +178,8 @@ ip route
 systemctl list-unit-files --no-legend '*mintnet*' 'kube*' 'containerd*'
 true
 """
-"""What a machine has, without its logs and the database of its packages. The last three folders are mounts of its own, which
-stay, and of which containerd closes its one."""
+"""What a machine has, without its logs and the database of its packages. The three folders are mounts of its own, which
+stay; containerd closes its one."""
 
 
 @pytest.fixture(scope="module")
