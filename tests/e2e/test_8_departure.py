@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -200,12 +201,12 @@ def test_a_machine_of_ones_own_is_left_as_it_was(user: User, clone: Path, somebo
     somebody.inside("apt-get update -q && apt-get install -qy conntrack haproxy iptables socat ethtool")
     before = somebody.inside(FILES)
 
-    hosts = {"all": {"hosts": {"localhost": {"ansible_connection": "local"}}}}
+    hosts: dict[str, Any] = {"all": {"hosts": {"localhost": {"ansible_connection": "local"}}}}
     hosts["kube_control_plane"] = {"hosts": {"machine-1": json.loads(seen.read_text(encoding="utf-8"))}}
     inventory = somebody.home / "own"
     inventory.mkdir()
     (inventory / "hosts.yml").write_text(yaml.safe_dump(hosts), encoding="utf-8")
-    own = {
+    own: dict[str, Any] = {
         "INVENTORY": str(inventory),
         "ANSIBLE_INVENTORY": str(inventory),
         "MINTNET_HOME": str(somebody.home / "other"),
