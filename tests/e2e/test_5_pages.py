@@ -20,7 +20,7 @@ pytestmark = pytest.mark.long
 ELSEWHERE = {
     "app": {"test_5_apps", "test_5_apps_options"},
     "crash": {"test_5_life"},
-    "machines": {"test_8_listed"},
+    "machines": {"test_8_listed", "test_8_departure"},
     "minikube": {"test_5_minikube"},
     "original": {"test_4_network", "test_5_custody"},
     # And the tests' own users, each of which has a cluster and a subnet of its own.

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Machines come and go under a network of two, and one of somebody's own is left as it was."""
+"""Machines come and go under a network of two."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-from surroundings import Run, User, remove, sweep
+from surroundings import Run, User
 
 pytestmark = pytest.mark.long
 
@@ -129,97 +126,3 @@ def test_nobody_has_signed_twice(user: User) -> None:
 
 def test_the_cluster_goes_without_a_trace(user: User, clone: Path) -> None:
     user.run("make destroy-cluster CONFIRM=yes", clone)
-
-
-MACHINE = """
-- hosts: localhost
-  gather_facts: false
-  roles:
-    - role: mintnet.kubernetes.common
-  tasks:
-    - ansible.builtin.include_role:
-        name: mintnet.kubernetes.artifacts
-      vars:
-        artifacts_wanted: [machine]
-    - ansible.builtin.include_role:
-        name: mintnet.kubernetes.machines
-    - ansible.builtin.copy:
-        content: "{{ found | dict2items | selectattr('key', 'in', names) | items2dict | to_json }}"
-        dest: "{{ lookup('ansible.builtin.env', 'SEEN') }}"
-        mode: "0600"
-      vars:
-        found: "{{ hostvars[groups['kube_control_plane'][0]] }}"
-        names:
-          - ansible_connection
-          - ansible_host
-          - ansible_port
-          - ansible_user
-          - ansible_ssh_private_key_file
-          - ansible_ssh_args
-          - ansible_ssh_common_args
-          - ansible_host_key_checking
-          - ansible_control_path
-          - ansible_control_path_dir
-          - ansible_pipelining
-          - ansible_python_interpreter
-          - containerd_config_overlay
-          - kubeadm_kubelet_overlay
-          - kubeadm_proxy_overlay
-          - kubeadm_ignored_preflight_errors
-"""
-FILES = r"""
-cd / && find etc usr/local opt run/mintnet var/lib var/cache -xdev \
-    \( -path var/lib/dpkg -o -path var/lib/apt -o -path var/cache/apt -o -path var/cache/debconf \
-    -o -path var/lib/systemd -o -path var/lib/private -o -path var/lib/containerd \) -prune \
-    -o -printf '%M %p ' \( -type f -exec sha256sum {} ';' -o -type l -printf '%l\n' -o -printf '\n' \) | sort
-ls -A var/lib/containerd var/lib/etcd var/lib/kubelet
-iptables-save 2>/dev/null | grep -E 'KUBE|CNI|mintnet'
-ip -o link | grep -E 'cni0|veth'
-ip route
-systemctl list-unit-files --no-legend '*mintnet*' 'kube*' 'containerd*'
-true
-"""
-"""What a machine has, without its logs and the database of its packages. The three folders are mounts of its own, which
-stay; containerd closes its one."""
-
-
-@pytest.fixture(scope="module")
-def somebody(user: User) -> Iterator[User]:
-    """Has a machine, which another tool made, and lists it in an inventory."""
-    sweep("e2eown")
-    owner = User(user.home / "owner", "e2eown", "10.89.76.0/24")
-    yield owner
-    remove(owner)
-
-
-def test_a_machine_of_ones_own_is_left_as_it_was(user: User, clone: Path, somebody: User) -> None:
-    book, seen = somebody.home / "machine.yml", somebody.home / "machine.json"
-    book.write_text(MACHINE, encoding="utf-8")
-    ansible = f"{clone}/.venv/bin/ansible-playbook"
-    somebody.run(f"{ansible} {book}", clone, SEEN=str(seen))
-    # Packages stay: those that the roles would install are there before.
-    somebody.inside("apt-get update -q && apt-get install -qy conntrack haproxy iptables socat ethtool")
-    before = somebody.inside(FILES)
-
-    hosts: dict[str, Any] = {"all": {"hosts": {"localhost": {"ansible_connection": "local"}}}}
-    hosts["kube_control_plane"] = {"hosts": {"machine-1": json.loads(seen.read_text(encoding="utf-8"))}}
-    inventory = somebody.home / "own"
-    inventory.mkdir()
-    (inventory / "hosts.yml").write_text(yaml.safe_dump(hosts), encoding="utf-8")
-    own: dict[str, Any] = {
-        "INVENTORY": str(inventory),
-        "ANSIBLE_INVENTORY": str(inventory),
-        "MINTNET_HOME": str(somebody.home / "other"),
-    }
-    named = "ARGS='-e mintnet_cluster=e2eowned -e cometbft_nodes=1'"
-    somebody.run(f"make create {named}", clone, **own)
-    assert somebody.inside(FILES) != before
-
-    check = somebody.run(f"make destroy-cluster {named[:-1]} --check'", clone, **own)
-    assert "Remove cluster e2eowned with its networks (mintnet) and their volumes from machine-1?" in said(check)
-    refused = somebody.run(f"make destroy-cluster {named}", clone, code=1, **own)
-    assert "there is no terminal to ask on; nothing was done" in said(refused)
-    run = somebody.run(f"make destroy-cluster CONFIRM=yes {named}", clone, **own)
-    assert "machine-1 is as it was" in said(run)
-    assert somebody.inside(FILES).splitlines() == before.splitlines()
-    assert somebody.run(f"make destroy-cluster CONFIRM=yes {named}", clone, **own).changed == 0

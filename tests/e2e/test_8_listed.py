@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cluster on machines that an inventory lists, reached over SSH: a control plane and a node.
+"""A cluster on machines that an inventory lists, reached over SSH: a control plane and a node, which are left as they were.
 
 Who made them does not matter to what is tested; here they are containers, made as local machines are.
 """
@@ -12,7 +12,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pages
 import pytest
@@ -22,7 +21,7 @@ from surroundings import User, sweep
 pytestmark = pytest.mark.long
 
 MACHINES = "e2ehosts"
-CREATE, STATUS, RENEW, SNAPSHOT = pages.page("machines")
+CREATE, STATUS, RENEW, SNAPSHOT, DESTROY = (line for line in pages.page("machines") if "INVENTORY=my" in line)
 SIZE = "-e cometbft_nodes=2"
 
 PRESENT = """
@@ -62,10 +61,33 @@ SPECIAL = (
     "kubeadm_proxy_overlay",
 )
 
+FILES = r"""
+cd / && find etc usr/local opt run/mintnet var/lib var/cache -xdev \
+    \( -path var/lib/dpkg -o -path var/lib/apt -o -path var/cache/apt -o -path var/cache/debconf \
+    -o -path var/lib/systemd -o -path var/lib/private -o -path var/lib/containerd \) -prune \
+    -o -printf '%M %p ' \( -type f -exec sha256sum {} ';' -o -type l -printf '%l\n' -o -printf '\n' \) | sort
+ls -A var/lib/containerd var/lib/etcd var/lib/kubelet
+iptables-save 2>/dev/null | grep -E 'KUBE|CNI|mintnet'
+ip -o link | grep -E 'cni0|veth'
+ip route
+systemctl list-unit-files --no-legend '*mintnet*' 'kube*' 'containerd*'
+true
+"""
+"""What a machine has, without its logs and the database of its packages. The three folders are mounts of its own, which
+stay; containerd closes its one."""
+
+
+def inside(machine: str, command: str) -> str:
+    run = ["podman", "exec", machine, "sh", "-c", command]
+    return subprocess.run(run, capture_output=True, text=True, check=True).stdout
+
 
 @pytest.fixture(scope="module", autouse=True)
-def machines(user: User, clone: Path) -> Iterator[dict[str, Any]]:
-    """Two machines, in the inventory of a user who has never made one, in the folder that the page names."""
+def machines(user: User, clone: Path) -> Iterator[dict[str, str]]:
+    """Two machines, in the inventory of a user who has never made one, in the folder that the page names.
+
+    Gives what each of them has by its name.
+    """
     sweep(MACHINES)
     seen = user.home / "seen.json"
     options = f"-e mintnet_cluster={MACHINES} -e machines_subnet={user.subnet} -e machines_count=2 -e seen={seen}"
@@ -89,7 +111,7 @@ def machines(user: User, clone: Path) -> Iterator[dict[str, Any]]:
         "kube_node": {"hosts": {second: connections[second]}},
     }
     (inventory / "hosts.yml").write_text(yaml.safe_dump(hosts), encoding="utf-8")
-    yield told
+    yield {name: inside(name, FILES) for name in told}
     play(ABSENT)
     sweep(MACHINES)
 
@@ -117,7 +139,7 @@ def test_second_create_changes_nothing(user: User, clone: Path) -> None:
 def test_snapshot(user: User, clone: Path) -> None:
     user.run(SNAPSHOT, clone)
     (file,) = clone.glob(f"{user.cluster}-etcd-*.db")
-    assert file.stat().st_size > 2**20
+    assert file.stat().st_size > 2**18
     file.unlink()
 
 
@@ -125,9 +147,7 @@ def test_certificates_are_renewed(user: User, clone: Path) -> None:
     """Those that end within longer than they were made for, so all of them; the chain does not notice."""
 
     def until() -> str:
-        date = "openssl x509 -noout -enddate -in /etc/kubernetes/pki/apiserver.crt"
-        run = ["podman", "exec", f"{MACHINES}-1", "sh", "-c", date]
-        return subprocess.run(run, capture_output=True, text=True, check=True).stdout
+        return inside(f"{MACHINES}-1", "openssl x509 -noout -enddate -in /etc/kubernetes/pki/apiserver.crt")
 
     height, before, context = user.height("tm-0"), until(), user.kubeconfig.read_text(encoding="utf-8")
     renew = RENEW.replace("ARGS='", f"ARGS='{SIZE} ")
@@ -142,3 +162,21 @@ def test_certificates_are_renewed(user: User, clone: Path) -> None:
     assert user.run(CREATE, clone, ARGS=SIZE).changed == 0
     assert user.agree() > height
     user.note(f"longest time between two blocks while certificates were renewed: {user.longest_gap(height):.1f} s")
+
+
+def test_machines_are_left_as_they_were(user: User, clone: Path, machines: dict[str, str]) -> None:
+    changed = {name: inside(name, FILES) for name in machines}
+    assert all(changed[name] != machines[name] for name in machines)
+    asked = (
+        f"Remove cluster {user.cluster} with its networks (mintnet) and their volumes from {' and '.join(machines)}?"
+    )
+    check = user.run(f"{DESTROY.replace(' CONFIRM=yes', '')} ARGS=--check", clone)
+    refused = user.run(DESTROY.replace(" CONFIRM=yes", ""), clone, code=1)
+    for run in (check, refused):
+        assert asked in " ".join(run.output.split())
+    assert {name: inside(name, FILES) for name in machines} == changed
+    run = user.run(DESTROY, clone)
+    for name, files in machines.items():
+        assert f"{name} is as it was" in run.output
+        assert inside(name, FILES).splitlines() == files.splitlines()
+    assert user.run(DESTROY, clone).changed == 0
