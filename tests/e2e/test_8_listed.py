@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cluster on machines that an inventory lists, reached over SSH: a control plane and a node, which are left as they were.
+"""A cluster on machines that an inventory lists: a control plane and a node, reached over SSH, and left as they were.
 
 Who made them does not matter to what is tested; here they are containers, made as local machines are.
 """
