@@ -267,22 +267,24 @@ def test_a_pod_of_the_system_that_is_not_ready(found: dict[str, t.Any], reason: 
     assert unready_pod(leaving) == ""
 
 
-def asked(name: str, user: str, second: int, signer: str = "kubernetes.io/kubelet-serving", **status: t.Any) -> t.Any:
-    """A CertificateSigningRequest."""
+def asked(name: str, user: str, second: int, signer: str = "kubelet-serving", *said: str, signed: str = "") -> t.Any:
+    """A CertificateSigningRequest, with the conditions that were set."""
     metadata = {"name": name, "creationTimestamp": f"2026-01-01T00:00:{second:02}Z"}
-    return {"metadata": metadata, "spec": {"username": user, "signerName": signer}, "status": status}
+    status = {"conditions": [{"type": one, "status": "True"} for one in said], "certificate": signed}
+    spec = {"username": user, "signerName": f"kubernetes.io/{signer}"}
+    return {"metadata": metadata, "spec": spec, "status": status}
 
 
 def test_the_newest_request_of_a_node_counts() -> None:
-    approved = {"conditions": [{"type": "Approved", "status": "True"}]}
+    serving = "kubelet-serving"
     items = [
         asked("late", "system:node:a-1", 2),
-        asked("early", "system:node:a-1", 1, certificate="x", **approved),
+        asked("early", "system:node:a-1", 1, serving, "Approved", signed="x"),
         asked("early", "system:node:a-2", 1),
-        asked("late", "system:node:a-2", 2, certificate="x", **approved),
-        asked("approved", "system:node:a-3", 1, **approved),
-        asked("denied", "system:node:a-5", 1, conditions=[{"type": "Denied", "status": "True"}]),
-        asked("client", "system:node:a-4", 1, "kubernetes.io/kube-apiserver-client-kubelet"),
+        asked("late", "system:node:a-2", 2, serving, "Approved", signed="x"),
+        asked("approved", "system:node:a-3", 1, serving, "Approved"),
+        asked("denied", "system:node:a-4", 1, serving, "Denied"),
+        asked("client", "system:node:a-5", 1, "kube-apiserver-client-kubelet"),
     ]
     assert unsigned_requests(lambda path: {"items": items}, (ValueError,)) == {"a-1": "late", "a-3": "approved"}
 
