@@ -14,6 +14,8 @@ from collections.abc import Callable
 Get = Callable[[str], t.Any]
 #: Set on objects that we apply: the hash of what they were made from.
 INPUTS_ANNOTATION = "mintnet.io/inputs"
+#: Signs the certificates that kubelets serve with.
+SERVING_SIGNER = "kubernetes.io/kubelet-serving"
 NAMESPACES = ("kube-system", "mintnet-storage")
 #: Web UIs by the name of their service, the best first: Headlamp, and the two shapes of the older dashboard.
 DASHBOARDS = (r"(.+-)?headlamp", r"(.+-)?kong-proxy", r"kubernetes-dashboard")
@@ -22,7 +24,8 @@ FAILURES = (OSError, http.client.HTTPException, ValueError, KeyError, TypeError)
 
 def silent(reason: str) -> dict[str, t.Any]:
     """What is known of a cluster that does not answer."""
-    api = {"answers": False, "reason": reason, "nodes": [], "deployments": {}, "pods": {}, "storage_class": ""}
+    nothing: dict[str, t.Any] = {"nodes": [], "deployments": {}, "pods": {}, "unsigned": {}, "storage_class": ""}
+    api = {"answers": False, "reason": reason, **nothing}
     return {**api, "unsettled": unsettled(api)}
 
 
@@ -50,6 +53,7 @@ def look(connect: Callable[[], Get], failures: tuple[type[Exception], ...] = FAI
             for item in deployments
         },
         "pods": unready_pods(get, failures),
+        "unsigned": unsigned_requests(get, failures),
         "storage_class": default_storage_class(classes),
     }
     return {**api, "unsettled": unsettled(api)}
@@ -123,12 +127,39 @@ def unready_pod(pod: dict[str, t.Any]) -> str:
     return ", ".join(one for one in said if one) or phase
 
 
+def unsigned_requests(get: Get, failures: tuple[type[Exception], ...]) -> dict[str, str]:
+    """By node, its newest request for a certificate to serve with, where that has no answer yet.
+
+    Until it has one, the logs of the node's pods cannot be read. Who may not look at requests learns of all else.
+    """
+    try:
+        requests = get("/apis/certificates.k8s.io/v1/certificatesigningrequests").get("items") or []
+    except failures:
+        return {}
+    newest = {}
+    for one in sorted(requests, key=lambda one: str(one["metadata"]["creationTimestamp"])):
+        if one["spec"]["signerName"] == SERVING_SIGNER:
+            newest[one["spec"].get("username", "").removeprefix("system:node:")] = one
+    return {node: one["metadata"]["name"] for node, one in newest.items() if not _answered(one.get("status") or {})}
+
+
+def _answered(status: dict[str, t.Any]) -> bool:
+    # What is approved is signed a moment later.
+    refused = any(one["type"] in ("Denied", "Failed") for one in status.get("conditions") or [])
+    return refused or bool(status.get("certificate"))
+
+
 def unsettled(api: dict[str, t.Any]) -> list[str]:
     """What is not as it will be when the cluster has come up, each in words."""
     if not api["answers"]:
         return [f"the API server does not answer: {api['reason']}"]
     waiting = [f"node {node['name']} is not ready: {node['reason']}" for node in api["nodes"] if not node["ready"]]
     waiting += [f"node {node['name']} takes no pods: {name}" for node in api["nodes"] for name in node["pressures"]]
+    waiting += [
+        f"node {node['name']} has no answer to its request {api['unsigned'][node['name']]} for a serving certificate"
+        for node in api["nodes"]
+        if node["name"] in api["unsigned"]
+    ]
     waiting += [
         f"no pod of {name} is available"
         for name, deployment in api["deployments"].items()

@@ -10,8 +10,8 @@ module: cluster_info
 short_description: See how far a cluster has come up
 version_added: 1.0.0
 description:
-  - Asks the API server for nodes, for the deployments and pods of Kubernetes and of the role storage, and for the
-    storage class.
+  - Asks the API server for nodes, for the deployments and pods of Kubernetes and of the role storage, for requests
+    for serving certificates, and for the storage class.
   - That it does not answer is no failure. It changes nothing.
 author:
   - mintnet developers (@mintnet)

@@ -220,8 +220,8 @@ kubernetes:
         - What the API server of this machine says, where it has one. C(answers) once it is ready, else the C(reason);
           C(nodes) with C(name), C(ready), C(reason), C(pressures), C(version), C(arch), C(address) and C(pod_cidr);
           C(deployments) by C(NAMESPACE/NAME) with C(wanted), C(available) and C(inputs); of C(pods) those that are not
-          ready, by C(NAMESPACE/NAME), and why; the default C(storage_class); C(unsettled), in words what is still to
-          come up.
+          ready, by C(NAMESPACE/NAME), and why; C(unsigned), by node, requests for serving certificates without
+          an answer; the default C(storage_class); C(unsettled), in words what is still to come up.
       type: dict
 """
 

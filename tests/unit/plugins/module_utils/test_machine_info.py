@@ -18,6 +18,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._cluster_state 
     look,
     unready_pod,
     unsettled,
+    unsigned_requests,
 )
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_info import (
     Machine,
@@ -237,6 +238,7 @@ def test_a_live_cluster(tmp_path: Path) -> None:
         ],
         "deployments": {"mintnet-storage/p": {"inputs": "h", "wanted": 1, "available": 1}},
         "pods": {},
+        "unsigned": {},
         "storage_class": "",
         "unsettled": [],
     }
@@ -264,10 +266,13 @@ def test_what_has_not_come_up_is_named() -> None:
         ],
         "deployments": {"kube-system/coredns": {"wanted": 2, "available": 0}, "x/y": {"wanted": 2, "available": 1}},
         "pods": {"kube-system/kube-proxy-x": "ErrImagePull"},
+        # The other one is gone.
+        "unsigned": {"a-2": "csr-2", "a-3": "csr-3"},
     }
     assert unsettled(api) == [
         "node a-1 is not ready: cni plugin not initialized",
         "node a-2 takes no pods: DiskPressure",
+        "node a-2 has no answer to its request csr-2 for a serving certificate",
         "no pod of kube-system/coredns is available",
         "pod kube-system/kube-proxy-x is not ready: ErrImagePull",
     ]
@@ -307,6 +312,37 @@ def test_a_pod_of_the_system_that_is_not_ready(found: dict[str, t.Any], reason: 
     assert unready_pod(found) == reason
     leaving = {**found, "metadata": {**found["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
     assert unready_pod(leaving) == ""
+
+
+def asked(name: str, user: str, second: int, signer: str = "kubelet-serving", *said: str, signed: str = "") -> t.Any:
+    """A CertificateSigningRequest, with the conditions that were set."""
+    metadata = {"name": name, "creationTimestamp": f"2026-01-01T00:00:{second:02}Z"}
+    status = {"conditions": [{"type": one, "status": "True"} for one in said], "certificate": signed}
+    spec = {"username": user, "signerName": f"kubernetes.io/{signer}"}
+    return {"metadata": metadata, "spec": spec, "status": status}
+
+
+def test_the_newest_request_of_a_node_counts() -> None:
+    serving = "kubelet-serving"
+    items = [
+        asked("late", "system:node:a-1", 2),
+        asked("early", "system:node:a-1", 1, serving, "Approved", signed="x"),
+        asked("early", "system:node:a-2", 1),
+        asked("late", "system:node:a-2", 2, serving, "Approved", signed="x"),
+        asked("approved", "system:node:a-3", 1, serving, "Approved"),
+        asked("denied", "system:node:a-4", 1, serving, "Denied"),
+        asked("client", "system:node:a-5", 1, "kube-apiserver-client-kubelet"),
+    ]
+    assert unsigned_requests(lambda path: {"items": items}, (ValueError,)) == {"a-1": "late", "a-3": "approved"}
+
+
+def test_who_may_not_look_at_requests_learns_of_all_else() -> None:
+    def get(path: str) -> t.Any:
+        if path.endswith("/certificatesigningrequests"):
+            raise ValueError(f"GET {path}: 403 Forbidden")
+        return "ok" if path == "/readyz" else {"items": []}
+
+    assert look(lambda: get)["unsettled"] == []
 
 
 def test_who_may_not_look_at_pods_learns_of_all_else() -> None:
