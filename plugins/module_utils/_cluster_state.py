@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import calendar
 import http.client
 import re
+import time
 import typing as t
 from collections.abc import Callable
 
@@ -16,6 +18,8 @@ Get = Callable[[str], t.Any]
 INPUTS_ANNOTATION = "mintnet.io/inputs"
 #: Signs the certificates that kubelets serve with.
 SERVING_SIGNER = "kubernetes.io/kubelet-serving"
+#: For so many seconds a node is new.
+NEW = 600
 NAMESPACES = ("kube-system", "mintnet-storage")
 #: Web UIs by the name of their service, the best first: Headlamp, and the two shapes of the older dashboard.
 DASHBOARDS = (r"(.+-)?headlamp", r"(.+-)?kong-proxy", r"kubernetes-dashboard")
@@ -53,7 +57,7 @@ def look(connect: Callable[[], Get], failures: tuple[type[Exception], ...] = FAI
             for item in deployments
         },
         "pods": unready_pods(get, failures),
-        "unsigned": unsigned_requests(get, failures),
+        "unsigned": unsigned_requests(get, nodes, failures),
         "storage_class": default_storage_class(classes),
     }
     return {**api, "unsettled": unsettled(api)}
@@ -127,20 +131,32 @@ def unready_pod(pod: dict[str, t.Any]) -> str:
     return ", ".join(one for one in said if one) or phase
 
 
-def unsigned_requests(get: Get, failures: tuple[type[Exception], ...]) -> dict[str, str]:
-    """By node, its newest request for a certificate to serve with, where that has no answer yet.
+def unsigned_requests(get: Get, nodes: list[dict[str, t.Any]], failures: tuple[type[Exception], ...]) -> dict[str, str]:
+    """By node that is new, its newest request for a certificate to serve with, where that has no answer yet.
 
-    Until it has one, the logs of the node's pods cannot be read. Who may not look at requests learns of all else.
+    Until it has one, the logs of the node's pods cannot be read; that of an older node holds while it asks for another.
+    Who may not look at requests learns of all else.
     """
     try:
         requests = get("/apis/certificates.k8s.io/v1/certificatesigningrequests").get("items") or []
     except failures:
         return {}
+    came = {node["metadata"]["name"]: _seconds(node["metadata"]["creationTimestamp"]) for node in nodes}
     newest = {}
     for one in sorted(requests, key=lambda one: str(one["metadata"]["creationTimestamp"])):
         if one["spec"]["signerName"] == SERVING_SIGNER:
             newest[one["spec"].get("username", "").removeprefix("system:node:")] = one
-    return {node: one["metadata"]["name"] for node, one in newest.items() if not _answered(one.get("status") or {})}
+    return {
+        node: one["metadata"]["name"]
+        for node, one in newest.items()
+        if not _answered(one.get("status") or {})
+        and node in came
+        and _seconds(one["metadata"]["creationTimestamp"]) < came[node] + NEW
+    }
+
+
+def _seconds(timestamp: str) -> int:
+    return calendar.timegm(time.strptime(timestamp, "%Y-%m-%dT%H:%M:%SZ"))
 
 
 def _answered(status: dict[str, t.Any]) -> bool:

@@ -51,10 +51,14 @@ CLUSTER_FILES = (
     "/etc/kubernetes/manifests/kube-scheduler.yaml",
     "/var/lib/etcd/member",
 )
-#: Certificates that kubeadm makes and renews, in files of their own and in kubeconfig files.
-PKI = "/etc/kubernetes/pki"
-KUBECONFIGS = "/etc/kubernetes/*.conf"
-AUTHORITIES = ("ca.crt", "front-proxy-ca.crt")
+#: What "kubeadm certs renew all" renews: certificates, and those in kubeconfig files. The kubelet renews its own.
+RENEWED = (
+    *("apiserver", "apiserver-etcd-client", "apiserver-kubelet-client", "front-proxy-client"),
+    *("etcd/healthcheck-client", "etcd/peer", "etcd/server"),
+)
+RENEWED_CONFIGS = ("admin", "controller-manager", "scheduler", "super-admin")
+#: Set by the renewal while it is at work.
+MARK_RENEWING = "/var/lib/mintnet/renewing"
 #: Our own marks: the first is set before kubeadm touches anything, the second replaces it at the end.
 MARK_BEGUN = "/var/lib/mintnet/cluster.begun"
 MARK_DONE = "/var/lib/mintnet/cluster.done"
@@ -183,16 +187,16 @@ class Machine:
     def certificates_until(self) -> int:
         """When the first of the certificates ends that "kubeadm certs renew all" would renew.
 
-        0 where there is none, or one that cannot be read.
+        0 where there is none, one that cannot be read, or a renewal that did not come to its end.
         """
-        files = [path for path in self.path(PKI).glob("**/*.crt") if path.name not in AUTHORITIES]
+        certificates = [self.read(f"/etc/kubernetes/pki/{name}.crt") for name in RENEWED]
+        configs = [self.read(f"/etc/kubernetes/{name}.conf") for name in RENEWED_CONFIGS]
         try:
-            certificates = [path.read_text() for path in files]
-            # The kubelet has a file that it renews by itself.
-            for path in self.root.glob(KUBECONFIGS.lstrip("/")):
-                certificates.append(embedded(path.read_text(), "client-certificate-data").decode())
+            certificates += [embedded(text, "client-certificate-data").decode() for text in configs]
+            if self.exists(MARK_RENEWING):
+                return 0
             return min((not_after(ssl.PEM_cert_to_DER_cert(one)) for one in certificates if one), default=0)
-        except (OSError, ValueError, LookupError):
+        except (ValueError, LookupError):
             return 0
 
 

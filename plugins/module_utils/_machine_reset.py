@@ -39,15 +39,16 @@ timeouts:
 #: What Kubernetes and containerd keep, nothing of which is of use without the cluster; ours last, with the records.
 DATA = (
     *("/etc/kubernetes", "/var/lib/kubelet", "/var/lib/etcd", "/var/lib/containerd", "/run/containerd"),
-    *("/var/log/pods", "/var/log/containers", "/var/cache/mintnet", "/etc/mintnet", "/var/lib/mintnet"),
+    *("/var/log/pods", "/var/log/containers", "/var/log/kubernetes/audit"),
+    *("/var/cache/mintnet", "/etc/mintnet", "/var/lib/mintnet"),
     # Not all of that folder: a machine may be the controller of others, too.
-    *("/run/mintnet/ipam", "/run/mintnet/join", "/run/mintnet/reset"),
+    *("/run/mintnet/ipam", "/run/mintnet/join", "/run/mintnet/snapshot", "/run/mintnet/reset"),
 )
 #: What they make at their start and leave empty; others may have something in it.
 EMPTY = (
     *("/opt/cni/bin", "/opt/containerd/bin", "/opt/containerd/lib", "/opt/nri/plugins", "/etc/nri/conf.d"),
     *("/etc/cni/net.d", "/var/lib/cni/results", "/etc/containerd", "/usr/local/lib/mintnet"),
-    *("/usr/libexec/kubernetes/kubelet-plugins/volume/exec", "/run/mintnet"),
+    *("/usr/libexec/kubernetes/kubelet-plugins/volume/exec", "/var/log/kubernetes", "/run/mintnet"),
 )
 #: Folders of the system, which stay when they are empty.
 SYSTEM = frozenset(
@@ -66,6 +67,7 @@ SYSTEM = frozenset(
         ),
     )
 )
+UNITS = "/etc/systemd/system"
 #: What a pod network remembers of each pod, until that pod is gone in an orderly way.
 CACHED = ("/var/lib/cni/results", "mintnet-*")
 LINK = "cni0"
@@ -91,18 +93,21 @@ class Reset:
             return True
         records = self._records()
         self._leave_cluster()
-        self._stop([unit for record in reversed(records) for unit in reversed(record.units)])
+        units = [unit for record in reversed(records) for unit in reversed(record.units)]
+        # Some are started by others.
+        others = [Path(name).name for name in self._files() if Path(name).parent == Path(UNITS)]
+        self._stop([*units, *others])
         self._network()
         for name in self._files():
             self._remove_file(name)
+        self.run(["systemctl", "daemon-reload"])
+        with contextlib.suppress(MintnetError):  # units that failed before are nobody's any more
+            self.run(["systemctl", "reset-failed"])
         for name in DATA:
             self._remove_folder(name)
         self._forget()
         for name in EMPTY:
             self._prune(name)
-        self.run(["systemctl", "daemon-reload"])
-        with contextlib.suppress(MintnetError):  # units that failed before are nobody's any more
-            self.run(["systemctl", "reset-failed"])
         return True
 
     # What there is
@@ -139,14 +144,14 @@ class Reset:
             return
         settings = self._scratch("kubeadm.yaml", RESET)
         # What an earlier run was cut off in may still be at work.
-        self._stop(["mintnet-cluster-init.service", "mintnet-cluster-join.service"], quietly=True)
+        self._stop([f"mintnet-{name}.service" for name in ("cluster-init", "cluster-join", "renew")], quietly=True)
         self.run(["systemctl", "start", "containerd.service"])
         self.run([KUBEADM, "reset", "--config", str(settings)])
         self.did.append("ended all pods")
 
     def _stop(self, units: Iterable[str], quietly: bool = False) -> None:
         for unit in dict.fromkeys(units):
-            if not self._exists(f"/etc/systemd/system/{unit}"):
+            if not self._exists(f"{UNITS}/{unit}"):
                 continue
             self.run(["systemctl", "stop", unit])
             if not quietly:

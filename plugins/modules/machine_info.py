@@ -213,7 +213,7 @@ kubernetes:
     certificates_until:
       description:
         - When the first of the certificates ends that C(kubeadm certs renew all) would renew, in seconds since 1970.
-        - V(0) where there is none, or one that cannot be read.
+        - V(0) where there is none, one that cannot be read, or a renewal that did not come to its end.
       type: int
     api:
       description:

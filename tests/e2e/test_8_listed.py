@@ -62,7 +62,7 @@ SPECIAL = (
 )
 
 FILES = r"""
-cd / && find etc usr/local opt run/mintnet var/lib var/cache -xdev \
+cd / && find etc usr/local opt run/mintnet var/lib var/cache var/log/kubernetes -xdev \
     \( -path var/lib/dpkg -o -path var/lib/apt -o -path var/cache/apt -o -path var/cache/debconf \
     -o -path var/lib/systemd -o -path var/lib/private -o -path var/lib/containerd \) -prune \
     -o -printf '%M %p ' \( -type f -exec sha256sum {} ';' -o -type l -printf '%l\n' -o -printf '\n' \) | sort

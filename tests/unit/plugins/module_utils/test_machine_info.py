@@ -144,6 +144,13 @@ def test_the_first_certificate_that_ends(tmp_path: Path) -> None:
     assert found.certificates_until() == datetime.datetime(2027, 2, 1, tzinfo=datetime.UTC).timestamp()
     (tmp_path / f"{pki}/etcd/server.crt").unlink()
     assert found.certificates_until() == datetime.datetime(2027, 3, 1, tzinfo=datetime.UTC).timestamp()
+    # Somebody else's is nobody's to renew.
+    (tmp_path / f"{pki}/oidc.crt").write_text(certificate("2026-05-01T00:00:00"))
+    assert found.certificates_until() == datetime.datetime(2027, 3, 1, tzinfo=datetime.UTC).timestamp()
+    (tmp_path / "var/lib/mintnet").mkdir(parents=True)
+    (tmp_path / "var/lib/mintnet/renewing").touch()
+    assert found.certificates_until() == 0
+    (tmp_path / "var/lib/mintnet/renewing").unlink()
     (tmp_path / f"{pki}/apiserver.crt").write_text("half of a")
     assert found.certificates_until() == 0
 
@@ -332,8 +339,17 @@ def test_the_newest_request_of_a_node_counts() -> None:
         asked("approved", "system:node:a-3", 1, serving, "Approved"),
         asked("denied", "system:node:a-4", 1, serving, "Denied"),
         asked("client", "system:node:a-5", 1, "kube-apiserver-client-kubelet"),
+        asked("anew", "system:node:old", 1),
+        asked("gone", "system:node:a-6", 1),
     ]
-    assert unsigned_requests(lambda path: {"items": items}, (ValueError,)) == {"a-1": "late", "a-3": "approved"}
+    nodes = [came(f"a-{number}", "2026-01-01T00:00:00Z") for number in range(1, 6)]
+    nodes.append(came("old", "2025-12-31T23:50:00Z"))
+    found = unsigned_requests(lambda path: {"items": items}, nodes, (ValueError,))
+    assert found == {"a-1": "late", "a-3": "approved"}
+
+
+def came(name: str, when: str) -> dict[str, t.Any]:
+    return {"metadata": {"name": name, "creationTimestamp": when}}
 
 
 def test_who_may_not_look_at_requests_learns_of_all_else() -> None:

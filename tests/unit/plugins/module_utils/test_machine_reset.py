@@ -111,11 +111,14 @@ def made(tmp_path: Path, system: System, before: dict[str, str]) -> None:
     install("containerd", ["/usr/local/bin/containerd", "/etc/containerd/config.toml", unit], ["containerd.service"])
     kubelet = [f"/etc/systemd/system/{name}" for name in ("kubelet.service", "kubelet.service.d/10-kubeadm.conf")]
     install("kubeadm", ["/usr/local/bin/kubeadm", "/etc/mintnet/haproxy.cfg", *kubelet], ["kubelet.service"])
+    install("cluster", ["/etc/systemd/system/approver.service"])
     for name in (
         "etc/kubernetes/pki/ca.crt",
         "var/lib/kubelet/config.yaml",
         "var/lib/etcd/member/wal",
         "var/log/pods/x/0.log",
+        "var/log/kubernetes/audit/audit.log",
+        "run/mintnet/snapshot/etcd.db",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("cluster")
@@ -132,8 +135,10 @@ def test_everything_goes_and_nothing_of_others(
     assert tree(tmp_path) == {**before, "var/log": ""}
     ends = [call for call in system.calls if "reset" in call or "stop" in call]
     assert ends[0].startswith("/usr/local/bin/kubeadm reset")
-    # In the opposite order of their coming.
-    assert ends[1:3] == ["systemctl stop kubelet.service", "systemctl stop containerd.service"]
+    # In the opposite order of their coming; then those that others have started.
+    stopped = [call.removeprefix("systemctl stop ") for call in ends if call.startswith("systemctl stop ")]
+    assert stopped == ["kubelet.service", "containerd.service", "approver.service"]
+    assert "systemctl disable --quiet approver.service" in system.calls
     assert not Reset("trial", tmp_path, system).apply()
 
 
