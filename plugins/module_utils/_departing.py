@@ -123,6 +123,8 @@ class Departing:
                 self._etcd.remove(member)
                 self.did.append(f"removed {one.name} from etcd")
         self._delete(f"/api/v1/nodes/{one.name}", f"removed the node {one.name}")
+        # What is bound to a machine would be listed for minutes, etcd's with an address that others join by.
+        self._drop(self._pods(one.name))
 
     def _drain(self, one: Leaver) -> None:
         doing = f"draining {one.name}"
@@ -180,14 +182,18 @@ class Departing:
         """Its pods and volumes are no more, and the cluster waits for them until it is told so."""
         for claim in one.claims:
             self._delete(f"/api/v1/namespaces/{claim.namespace}/persistentvolumeclaims/{claim.name}", "")
-        for pod in [*self._pods(one.name), *self._users(one.claims)]:
-            namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
-            self._delete(f"/api/v1/namespaces/{namespace}/pods/{name}", "", {"gracePeriodSeconds": 0})
+        self._drop([*self._pods(one.name), *self._users(one.claims)])
         for claim in one.claims:
             # What would empty it waits for the machine.
             self._delete(
                 f"/api/v1/persistentvolumes/{claim.volume}", f"gave up the volume of {claim.namespace}/{claim.name}"
             )
+
+    def _drop(self, pods: Collection[Json]) -> None:
+        """Without waiting for a kubelet."""
+        for pod in pods:
+            namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+            self._delete(f"/api/v1/namespaces/{namespace}/pods/{name}", "", {"gracePeriodSeconds": 0})
 
     def _users(self, claims: Collection[Claim]) -> list[Json]:
         """Pods that wait for these claims, which are on no machine."""

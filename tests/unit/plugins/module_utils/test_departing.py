@@ -139,6 +139,7 @@ def test_a_node_is_drained_and_deleted(cluster: Cluster) -> None:
     cluster.add_pod("m-2", "proxy", "DaemonSet")
     assert go(cluster, "m-1", reached=["m-2"]) == ["drained m-2 of mintnet/dns", "removed the node m-2"]
     assert nodes(cluster) == ["m-1"]
+    assert [name for name in cluster.objects if "/pods/" in name] == []
     # Cordoned first, or its pods might come back to it.
     changes = [one for one in cluster.requests if not one.startswith(("GET", "etcd"))]
     assert changes[:2] == ["PATCH /api/v1/nodes/m-2", "POST /api/v1/namespaces/mintnet/pods/dns/eviction"]
