@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 import typing as t
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from ansible_collections.mintnet.kubernetes.plugins.module_utils import _departure
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._departure import Claim, Json, Leaver
@@ -19,6 +19,8 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._etcd_members i
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._machine_api import Ask, message, patiently
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._names import NETWORK_LABEL, STARTED
 
+#: Seconds that a machine may take to be drained.
+_DRAINING = 300.0
 #: Seconds. Kubernetes takes a node for not ready when it was silent for 40 s, or 50 s in newer versions.
 _SILENCE = 75.0
 
@@ -29,7 +31,7 @@ class DepartureError(MintnetError):
 
 class Departing:
     """``stay`` are the listed machines, ``anew`` those of them that no longer have the cluster, ``reached`` machines
-    that leave and answer; nothing is known of all others.
+    that leave and answer; nothing is known of all others. ``addresses`` are those of ``stay``.
     """
 
     def __init__(
@@ -40,46 +42,51 @@ class Departing:
         stay: Collection[str],
         anew: Collection[str] = (),
         reached: Collection[str] = (),
+        addresses: Collection[str] = (),
         context: str = "",
-        timeout: float = 300.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._ask = ask
         self._etcd = etcd
-        self._stay, self._anew, self._reached = stay, anew, reached
+        self._stay, self._anew, self._reached, self._addresses = stay, anew, reached, addresses
         self._context = context
-        self._timeout = timeout
         self._sleep = sleep
         self.did: list[str] = []
 
     def look(self) -> list[Leaver]:
         """Who leaves, in order; FaultsError where something forbids it."""
-        leavers = self.leavers()
-        if found := _departure.faults(leavers, self._etcd.members() if leavers else [], self._context):
+        members = self._etcd.members()
+        nodes = self._list("/api/v1/nodes")
+        strays = _departure.strays(members, nodes, self._stay, self._anew, self._addresses)
+        leavers = sorted(
+            [
+                *(Leaver(one.label, gone=True, control_plane=True, stray=True) for one in strays),
+                *self._leavers(_departure.going(nodes, self._stay, self._anew)),
+            ],
+            key=lambda one: one.order,
+        )
+        if found := _departure.faults(leavers, members, self._context):
             raise FaultsError("removing machines from the cluster", found)
         return leavers
 
-    def leavers(self) -> list[Leaver]:
-        nodes = _departure.going(self._list("/api/v1/nodes"), self._stay, self._anew)
+    def _leavers(self, nodes: Sequence[Json]) -> list[Leaver]:
         if not nodes:
             return []
         volumes = self._list("/api/v1/persistentvolumes")
         claims = self._list("/api/v1/persistentvolumeclaims")
         networks = {(one["metadata"].get("labels") or {}).get(NETWORK_LABEL, "") for one in claims} - {""}
         started = {network: self._started(network) for network in networks}
-        return sorted(
-            (
-                Leaver(
-                    name=node["metadata"]["name"],
-                    gone=self._gone(node),
-                    control_plane=_departure.control_plane(node),
-                    claims=tuple(_departure.claims_on(node, volumes, claims, started)),
-                    lonely=tuple(_departure.lonely(self._pods(node["metadata"]["name"]))),
-                )
-                for node in nodes
-            ),
-            key=lambda one: one.order,
-        )
+        return [
+            Leaver(
+                name=node["metadata"]["name"],
+                gone=self._gone(node),
+                control_plane=_departure.control_plane(node),
+                anew=node["metadata"]["name"] in self._anew,
+                claims=tuple(_departure.claims_on(node, volumes, claims, started)),
+                lonely=tuple(_departure.lonely(self._pods(node["metadata"]["name"]))),
+            )
+            for node in nodes
+        ]
 
     def _started(self, network: str) -> Collection[str]:
         status, answer = self._call("GET", f"/api/v1/namespaces/{network}/configmaps/{STARTED}")
@@ -113,18 +120,23 @@ class Departing:
 
     def remove(self, one: Leaver) -> None:
         """Out of etcd before it is out of the list of nodes: as long as it is in that, a later run finds it."""
+        if not one.stray:
+            self._leave(one)
+        for member in self._etcd.members():
+            if member.label == one.name:
+                self._etcd.remove(member)
+                self.did.append(f"removed {one.name} from etcd")
+        if not one.stray:
+            self._delete(f"/api/v1/nodes/{one.name}", f"removed the node {one.name}")
+            # What is bound to a machine would be listed for minutes, etcd's with an address that others join by.
+            self._drop(self._pods(one.name))
+
+    def _leave(self, one: Leaver) -> None:
         self._merge(f"/api/v1/nodes/{one.name}", {"spec": {"unschedulable": True}}, f"cordoning {one.name}")
         if one.gone:
             self._give_up(one)
         else:
             self._drain(one)
-        for member in self._etcd.members():
-            if member.name == one.name:
-                self._etcd.remove(member)
-                self.did.append(f"removed {one.name} from etcd")
-        self._delete(f"/api/v1/nodes/{one.name}", f"removed the node {one.name}")
-        # What is bound to a machine would be listed for minutes, etcd's with an address that others join by.
-        self._drop(self._pods(one.name))
 
     def _drain(self, one: Leaver) -> None:
         doing = f"draining {one.name}"
@@ -150,11 +162,11 @@ class Departing:
                     raise DepartureError(f"{doing}: evicting {namespace}/{name}: {status} {message(answer)}")
                 elif status != 404:
                     evicted.add(f"{namespace}/{name}")
-            if waited > self._timeout:
+            if waited > _DRAINING:
                 left = ", ".join(f"{pod['metadata']['namespace']}/{pod['metadata']['name']}" for pod in pods)
                 why = "; ".join(f"{name} may not leave: {said}" for name, said in refused.items())
                 raise DepartureError(
-                    f"{doing}: after {self._timeout:.0f} s pods are still there: {why or left}; run it again once all "
+                    f"{doing}: after {_DRAINING:.0f} s pods are still there: {why or left}; run it again once all "
                     f"nodes are well (make status). {one.name} takes no new pods until then; "
                     f"{self._kubectl} uncordon {one.name} takes it back"
                 )
@@ -170,7 +182,7 @@ class Departing:
             status, node = self._call("GET", f"/api/v1/nodes/{name}")
             if status == 404 or _departure.ready(node):
                 return
-            if waited > self._timeout:
+            if waited > _DRAINING:
                 raise DepartureError(
                     f"draining {name}: it answers, and its node is not ready; see journalctl --unit=kubelet there. If "
                     "it shall be given up with all that is on it, switch it off, and run it again"

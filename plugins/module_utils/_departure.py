@@ -40,11 +40,17 @@ class Claim:
 
 @dataclasses.dataclass(frozen=True)
 class Leaver:
-    """A machine that leaves. One that is ``gone`` neither answers nor is a node that is ready: its disk is given up."""
+    """A machine that leaves. One that is ``gone`` neither answers nor is a node that is ready: its disk is given up.
+
+    ``anew``, whether the machine that is listed under its name has no cluster; ``stray``, whether it is no node, but a
+    member of etcd only.
+    """
 
     name: str
     gone: bool
     control_plane: bool
+    anew: bool = False
+    stray: bool = False
     claims: tuple[Claim, ...] = ()
     #: Pods that nobody would make anew, as NAMESPACE/NAME.
     lonely: tuple[str, ...] = ()
@@ -72,6 +78,23 @@ def control_plane(node: Json) -> bool:
 def going(nodes: Sequence[Json], stay: Collection[str], anew: Collection[str]) -> list[Json]:
     """Nodes whose machine is not listed any more, or is listed, but was made anew since."""
     return [node for node in nodes if node["metadata"]["name"] not in stay or node["metadata"]["name"] in anew]
+
+
+def strays(
+    members: Sequence[Member],
+    nodes: Sequence[Json],
+    stay: Collection[str],
+    anew: Collection[str],
+    addresses: Collection[str],
+) -> list[Member]:
+    """Members of etcd of no node, but for those of listed machines, which may be about to join.
+
+    One that has never started has no name, and is told from these by its address, where ``addresses`` are given.
+    """
+    known = {*(node["metadata"]["name"] for node in nodes), *(name for name in stay if name not in anew)}
+    return [
+        one for one in members if (one.name not in known if one.name else bool(addresses) and one.host not in addresses)
+    ]
 
 
 def claims_on(
@@ -132,8 +155,9 @@ def lonely(pods: Sequence[Json]) -> list[str]:
 
 def faults(leavers: Sequence[Leaver], members: Sequence[Member], context: str) -> list[str]:
     """What forbids that these machines leave, in their order; each says what to do instead."""
-    living = [one for one in leavers if not one.gone]
+    living = [one for one in leavers if not one.gone and not one.anew]
     return [
+        *(_name_fault(one) for one in leavers if not one.gone and one.anew),
         *quorum_faults(leavers, members),
         *(fault for one in living for fault in _volume_faults(one, context)),
         *(fault for one in living for fault in _lonely_faults(one, context)),
@@ -141,7 +165,7 @@ def faults(leavers: Sequence[Leaver], members: Sequence[Member], context: str) -
 
 
 def quorum_faults(leavers: Sequence[Leaver], members: Sequence[Member]) -> Iterator[str]:
-    left = {member.name: member.live for member in members}
+    left = {member.label: member.live for member in members if not member.learner}
     for one in leavers:
         if one.name not in left:
             continue
@@ -158,6 +182,13 @@ def quorum_faults(leavers: Sequence[Leaver], members: Sequence[Member]) -> Itera
                 f"bring {dead} back first (create starts it), or take {dead} out of the inventory instead"
             )
             return
+
+
+def _name_fault(one: Leaver) -> str:
+    return (
+        f"{one.name} is listed, and has no cluster; but another machine serves the cluster under this name: list that "
+        "one instead (ansible_host), or give the new one a name of its own; or switch the old one off, and run it again"
+    )
 
 
 def _volume_faults(one: Leaver, context: str) -> Iterator[str]:
@@ -212,5 +243,7 @@ def losses(one: Leaver) -> str:
 
 def describe(one: Leaver) -> str:
     """As it is asked and told."""
+    if one.stray:
+        return f"{one.name} (member of etcd without a node)"
     kind = "control plane" if one.control_plane else "node"
     return f"{one.name} ({kind}{', gone for good' if one.gone else ''})"

@@ -34,13 +34,19 @@ def tls() -> ssl.SSLContext:
 
 @dataclasses.dataclass(frozen=True)
 class Member:
-    """One that votes. ``name`` is its machine's, and empty as long as it has not started; ``live``, whether it answers
-    that it is well.
+    """``name`` is its machine's, and empty as long as it has not started; ``host`` is the address that others know it
+    by; ``live``, whether it answers that it is well. A ``learner`` has no vote yet, and no other one joins beside it.
     """
 
     id: str
     name: str
     live: bool
+    host: str = ""
+    learner: bool = False
+
+    @property
+    def label(self) -> str:
+        return self.name or self.host
 
 
 class Etcd:
@@ -58,9 +64,8 @@ class Etcd:
         if status != 200:
             raise ServerError(f"listing the members of etcd: {status} {message(answer)}")
         return [
-            Member(one["ID"], one.get("name", ""), self._lives(one))
+            Member(one["ID"], one.get("name", ""), self._lives(one), _host(one), bool(one.get("isLearner")))
             for one in answer.get("members") or []
-            if not one.get("isLearner")
         ]
 
     def _lives(self, member: dict[str, t.Any]) -> bool:
@@ -76,9 +81,13 @@ class Etcd:
 
     def remove(self, member: Member) -> None:
         """One that is no member any more is no fault: an earlier run has removed it."""
-        doing = f"removing {member.name} from etcd"
+        doing = f"removing {member.label} from etcd"
         status, answer = patiently(self._ask, doing, "POST", "/v3/cluster/member/remove", {"ID": member.id})
         if status not in (200, 404):
             raise ServerError(
                 f"{doing}: {message(answer)}; see kubectl -n kube-system get pods -l component=etcd, then run it again"
             )
+
+
+def _host(member: dict[str, t.Any]) -> str:
+    return next((urllib.parse.urlsplit(url).hostname or "" for url in member.get("peerURLs") or []), "")

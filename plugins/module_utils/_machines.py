@@ -92,7 +92,7 @@ class Machines:
     # What podman has
 
     def glance(self, *options: str) -> Found:
-        """Containers alone, which is enough where nothing has to be done."""
+        """Containers alone, which is enough to see whether something has to be done."""
         try:
             rows = listed("Listing containers", "ps", "--all", "--no-trunc", "--format", "json", *options)
         except PodmanError as error:
@@ -106,12 +106,12 @@ class Machines:
 
     def look(self) -> Found:
         networks = listed("Listing networks", "network", "ls", "--format", "json")
+        found = self.with_volumes(self.glance("--external"))
+        return dataclasses.replace(found, networks=[Network.from_row(row) for row in networks])
+
+    def with_volumes(self, found: Found) -> Found:
         volumes = listed("Listing volumes", "volume", "ls", "--format", "json")
-        return dataclasses.replace(
-            self.glance("--external"),
-            networks=[Network.from_row(row) for row in networks],
-            volumes=[Volume.from_row(row) for row in volumes],
-        )
+        return dataclasses.replace(found, volumes=[Volume.from_row(row) for row in volumes])
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -138,7 +138,7 @@ class Machines:
         steps = plan(self.wanted, found)
         idle = self.is_complete(found) and all(step.action == "keep" for step in steps)
         if idle and not any(refusals(self.wanted, found)) and self.answer(steps):
-            return self.result(steps, found, changed=False, ready=True)
+            return self.result(steps, self.with_volumes(found), changed=False, ready=True)
 
         # What can be installed is not missing yet when this is asked what it would do.
         if not (check and self.host.root and which("apt-get")):
@@ -161,7 +161,7 @@ class Machines:
             found = self.look()
             steps = plan(self.wanted, found)
             self.converge(steps, found)
-            found = self.glance()
+            found = self.with_volumes(self.glance())
             write(self.access.known_hosts, self.access.lines(known_hosts(self.wanted, found)))
             self.wait(steps)
         return self.result(steps, found, changed=not idle, ready=True)

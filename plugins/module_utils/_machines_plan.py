@@ -190,8 +190,14 @@ def plan(wanted: Wanted, found: Found) -> list[Step]:
 
 
 def surplus(wanted: Wanted, found: Found) -> list[str]:
-    """Names of the machines beyond those that are wanted, whatever state they are in."""
-    return [one.name for number, one in found.machines(wanted.cluster).items() if number > wanted.count]
+    """Names of the machines beyond those that are wanted, whatever state they are in.
+
+    One whose removal was cut off may have nothing left but volumes.
+    """
+    numbers = {numbered(wanted.cluster, one.name) for one in ours(wanted.cluster, found.volumes or ())}
+    return [
+        wanted.name(number) for number in sorted({*found.machines(wanted.cluster), *numbers}) if number > wanted.count
+    ]
 
 
 def numbered(cluster: str, name: str) -> int:

@@ -16,6 +16,7 @@ import textwrap
 import typing as t
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from ansible_collections.mintnet.kubernetes.plugins.module_utils._control_planes import lead
 from ansible_collections.mintnet.kubernetes.plugins.module_utils._table import aligned
 
 Info = Mapping[str, t.Any]
@@ -83,11 +84,13 @@ def faults(cluster: Cluster, machines: Sequence[Machine]) -> list[Fault]:
     """By machine, in their order, and of each machine what matters most comes first."""
     seen = [machine for machine in machines if machine.seen]
     nodes = {node["name"]: node for machine in seen for node in machine.probe["kubernetes"]["api"]["nodes"]}
+    estranged = list(_estranged(cluster, machines, nodes))
     compared = [*_architectures(cluster, seen), *_alike(seen), *_clocks(seen)]
     found: list[Fault] = []
     for machine in machines:
         if machine.seen:
             found += _identity(cluster, machine, nodes)
+            found += [fault for fault in estranged if fault.machine == machine.name]
             found += _always(machine)
             found += [] if machine.joined else _once(cluster, machine)
             found += [fault for fault in compared if fault.machine == machine.name]
@@ -216,6 +219,41 @@ def _identity(cluster: Cluster, machine: Machine, nodes: Mapping[str, Info]) -> 
             yield fault(
                 f"it is {kinds[0]} of the cluster {cluster.name}, and {kinds[1]} is wanted",
                 f"remove it from the cluster first, or list it in {group}",
+            )
+
+
+# Whether it has a part in what the others have
+
+
+def _estranged(cluster: Cluster, machines: Sequence[Machine], nodes: Mapping[str, Info]) -> Iterator[Fault]:
+    """Machines that have joined, but not the cluster that the listed control planes have or are about to make."""
+    controls = [machine for machine in machines if machine.control_plane]
+    unmade = all(one.seen and one.probe["kubernetes"]["state"] in ("none", "begun") for one in controls)
+    leader = lead({one.name: one.probe for one in controls if one.joined})
+    authority = next((one.probe["kubernetes"]["ca"] for one in controls if one.name == leader), "")
+    for machine in machines:
+        found = machine.probe.get("kubernetes") or {}
+        # What is another fault already has its own way out.
+        if not machine.joined or (found["cluster"], found["control_plane"]) != (cluster.name, machine.control_plane):
+            continue
+        fault = _maker(machine)
+        if controls and unmade:
+            yield fault(
+                f"it is a node of a cluster {cluster.name} that no machine in kube_control_plane has: a new one would "
+                "be made beside it",
+                "list the control plane that has it in kube_control_plane again; if that is lost (a local machine "
+                "whose container is gone), remove what is left (make destroy-cluster), then run create",
+            )
+        elif authority and found["ca"] not in ("", authority):
+            yield fault(
+                f"it has joined another cluster {cluster.name} than {leader} has (their authorities differ)",
+                "list the control plane of its own cluster instead; or list it in kube_removed, run create, then list "
+                "it again (local machines: make destroy-cluster, then create)",
+            )
+        elif nodes and machine.name not in nodes:
+            yield fault(
+                f"it was taken out of the cluster {cluster.name}, and does not come back by itself",
+                "list it in kube_removed (local machines: lower mintnet_machines), run create, then list it again",
             )
 
 

@@ -14,8 +14,11 @@ description:
     M(mintnet.kubernetes.machine_reset).
   - A machine that neither answers nor is a node that is ready is gone for good. It goes first, with the claims whose
     volumes are on its disk, so that their pods begin anew elsewhere.
+  - So does a member of etcd whose machine is no node, as one leaves that was lost while it joined. As long as it is
+    there, no other control plane can join.
   - It fails, before it has changed anything, where etcd would be left without a quorum of members that answer, where
-    a machine that lives has volumes on its own disk, and where one runs pods that nobody would make anew.
+    a machine that lives has volumes on its own disk, where one runs pods that nobody would make anew, and where another
+    machine serves under the name of one in O(anew).
   - It runs as root on a control plane that stays.
 author:
   - mintnet developers (@mintnet)
@@ -37,6 +40,13 @@ options:
     type: list
     elements: str
     default: []
+  addresses:
+    description:
+      - Addresses of the machines in O(stay). A member of etcd that has never started has no name, and is known by its
+        address. Without them, none of these leaves.
+    type: list
+    elements: str
+    default: []
   only:
     description: Of those that leave, the ones that go now. Without it all do.
     type: list
@@ -45,10 +55,6 @@ options:
     description: The user's context for this cluster, for commands in messages.
     type: str
     default: ""
-  timeout:
-    description: How many seconds a machine may take to be drained.
-    type: float
-    default: 300
 attributes:
   check_mode:
     support: full
@@ -84,6 +90,14 @@ departures:
       sample: false
     control_plane:
       description: Whether it is a control plane.
+      type: bool
+      sample: false
+    anew:
+      description: Whether the machine that is listed under its name has no cluster.
+      type: bool
+      sample: false
+    stray:
+      description: Whether it is no node, but a member of etcd only.
       type: bool
       sample: false
     claims:
@@ -129,9 +143,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "stay": {"type": "list", "elements": "str", "required": True},
     "anew": {"type": "list", "elements": "str", "default": []},
     "reached": {"type": "list", "elements": "str", "default": []},
+    "addresses": {"type": "list", "elements": "str", "default": []},
     "only": {"type": "list", "elements": "str"},
     "context": {"type": "str", "default": ""},
-    "timeout": {"type": "float", "default": 300},
 }
 
 
@@ -143,8 +157,8 @@ def connect(wanted: dict[str, t.Any]) -> Departing:
         stay=wanted["stay"],
         anew=wanted["anew"],
         reached=wanted["reached"],
+        addresses=wanted["addresses"],
         context=wanted["context"],
-        timeout=wanted["timeout"],
     )
 
 
@@ -166,7 +180,7 @@ def main() -> None:
     departures = [
         {**one.public(), "text": _departure.describe(one), "losses": _departure.losses(one)} for one in leavers
     ]
-    nodes = "".join(f"node {one.name}\n" for one in leavers)
+    nodes = "".join(f"{'member of etcd' if one.stray else 'node'} {one.name}\n" for one in leavers)
     module.exit_json(changed=bool(leavers), departures=departures, did=did, diff={"before": nodes, "after": ""})
 
 

@@ -156,7 +156,7 @@ machines:
         ansible_host: 10.89.64.11
         ansible_user: root
 surplus:
-  description: Names of the machines beyond O(count), whatever state they are in.
+  description: Names of the machines beyond O(count), whatever state they are in, be it that only volumes are left.
   returned: when O(state=present)
   type: list
   elements: str

@@ -24,6 +24,8 @@ class Cluster:
         self.budget: Json | None = None
         self.requests: list[str] = []
         self.members = {"m-1": True}
+        #: Addresses of members that have not started, and so have no name.
+        self.learners: list[str] = []
         #: Nodes whose kubelet lives: each look at a lease finds it renewed.
         self.alive: set[str] = set()
 
@@ -98,7 +100,11 @@ class Cluster:
                         {"ID": name, "name": name, "clientURLs": [f"https://{name}:2379"] if lives else []}
                         for name, lives in self.members.items()
                     ]
+                    + [{"ID": host, "peerURLs": [f"https://{host}:2380"], "isLearner": True} for host in self.learners]
                 }
+            if path.endswith("/remove") and body["ID"] in self.learners:
+                self.learners.remove(body["ID"])
+                return 200, {}
             if path.endswith("/remove"):
                 return (200, {}) if self.members.pop(body["ID"], None) is not None else (404, {})
             return 200, {"health": "true"}
@@ -130,7 +136,7 @@ def nodes(cluster: Cluster) -> list[str]:
 
 def test_nobody_leaves(cluster: Cluster) -> None:
     assert departing(cluster, "m-1").look() == []
-    assert cluster.requests == ["GET /api/v1/nodes"]
+    assert cluster.requests == ["etcd /v3/cluster/member/list", "etcd /health", "GET /api/v1/nodes"]
 
 
 def test_a_node_is_drained_and_deleted(cluster: Cluster) -> None:
@@ -229,10 +235,47 @@ def test_a_budget_is_respected_and_named(cluster: Cluster) -> None:
     with pytest.raises(
         DepartureError, match=f"mintnet/tm-3 may not leave: {said}.*kubectl --context ours uncordon m-2"
     ):
-        go(cluster, "m-1", reached=["m-2"], timeout=3)
+        go(cluster, "m-1", reached=["m-2"])
     assert nodes(cluster) == ["m-1", "m-2"]
 
 
 def test_members_and_whether_they_live(cluster: Cluster) -> None:
     cluster.members = {"m-1": True, "m-2": False}
     assert Etcd(cluster.etcd).members() == [Member("m-1", "m-1", True), Member("m-2", "m-2", False)]
+
+
+def test_a_learner_that_is_left_of_a_joining_goes_and_one_that_joins_stays(cluster: Cluster) -> None:
+    cluster.learners = ["192.0.2.4", "192.0.2.2"]
+    here = {"addresses": ["192.0.2.1", "192.0.2.2"]}
+    (one,) = departing(cluster, "m-1", "m-2", **here).look()
+    assert (one.name, one.gone, one.stray) == ("192.0.2.4", True, True)
+    assert go(cluster, "m-1", "m-2", **here) == ["removed 192.0.2.4 from etcd"]
+    assert cluster.learners == ["192.0.2.2"]
+    assert [one for one in cluster.requests if one.startswith(("PATCH", "DELETE"))] == []
+    assert go(cluster, "m-1", "m-2", **here) == []
+
+
+def test_a_learner_has_no_vote(cluster: Cluster) -> None:
+    cluster.learners = ["192.0.2.4"]
+    (_first, learner) = Etcd(cluster.etcd).members()
+    assert learner == Member("192.0.2.4", "", live=False, host="192.0.2.4", learner=True)
+    assert go(cluster, "m-1") == []  # nobody said which addresses are ours
+
+
+def test_a_member_without_a_node_goes_unless_its_machine_is_listed(cluster: Cluster) -> None:
+    cluster.members |= {"m-2": True, "m-3": False}
+    assert go(cluster, "m-1", "m-2", "m-3") == []
+    assert go(cluster, "m-1", "m-2") == ["removed m-3 from etcd"]
+    # Its machine was made anew, and can only join as another member.
+    cluster.members["m-3"] = False
+    assert go(cluster, "m-1", "m-2", "m-3", anew=["m-3"]) == ["removed m-3 from etcd"]
+    assert list(cluster.members) == ["m-1", "m-2"]
+
+
+def test_a_name_under_which_another_machine_serves_is_refused(cluster: Cluster) -> None:
+    cluster.add_node("m-2")
+    cluster.add_volume("m-2", "tm-1")
+    with pytest.raises(FaultsError, match=r"m-2 is listed, and has no cluster; but another machine serves") as caught:
+        go(cluster, "m-1", "m-2", anew=["m-2"])
+    assert "volumes" not in str(caught.value)
+    assert nodes(cluster) == ["m-1", "m-2"]

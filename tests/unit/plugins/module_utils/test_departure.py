@@ -180,3 +180,21 @@ def test_pods_that_nobody_would_make_anew_forbid_it() -> None:
     assert [one["metadata"]["name"] for one in pods if _departure.stays_behind(one)] == ["c", "d"]
     (fault,) = _departure.faults([Leaver("m", gone=False, control_plane=False, lonely=("n/a",))], [], "")
     assert fault == "m runs pods that nobody would make anew: n/a; delete them first"
+
+
+def test_a_learner_counts_for_no_quorum() -> None:
+    found = [*members(a=True, b=True, c=True), Member("9", "d", live=False, learner=True)]
+    assert _departure.faults([Leaver("a", gone=False, control_plane=True)], found, "") == []
+    assert _departure.faults([Leaver("d", gone=True, control_plane=True, stray=True)], found, "") == []
+
+
+def test_what_is_only_a_member_of_etcd_is_called_so() -> None:
+    one = Leaver("192.0.2.4", gone=True, control_plane=True, stray=True)
+    assert _departure.describe(one) == "192.0.2.4 (member of etcd without a node)"
+
+
+def test_a_machine_made_anew_whose_name_still_serves_is_told_so() -> None:
+    (fault,) = _departure.faults([Leaver("m-2", gone=False, control_plane=False, anew=True, lonely=("n/a",))], [], "")
+    assert "another machine serves the cluster under this name" in fault
+    assert "switch the old one off" in fault
+    assert _departure.faults([Leaver("m-2", gone=True, control_plane=False, anew=True)], [], "") == []

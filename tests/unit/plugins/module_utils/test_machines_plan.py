@@ -120,6 +120,20 @@ def test_none_is_made_that_is_too_many() -> None:
     assert surplus(WANTED, found) == ["trial-3"]
 
 
+def test_volumes_alone_are_what_is_left_of_a_machine_that_is_too_many() -> None:
+    volumes = [
+        Volume("trial-2-etcd", Path("/"), {"io.mintnet.cluster": "trial"}),
+        Volume("trial-10-etcd", Path("/"), {"io.mintnet.cluster": "trial"}),
+        Volume("trial-4-etcd", Path("/"), {"io.mintnet.cluster": "trial"}),
+        Volume("trial-1-7-etcd", Path("/"), {"io.mintnet.cluster": "trial-1"}),
+        Volume("trial-8-etcd", Path("/"), {}),
+    ]
+    found = Found([machine(1), machine(2), machine(3)], volumes=volumes)
+    assert surplus(WANTED, found) == ["trial-3", "trial-4", "trial-10"]
+    # Nothing is made or started for that.
+    assert list(actions(found, WANTED)) == ["trial-1", "trial-2", "trial-3"]
+
+
 def test_the_number_of_what_belongs_to_a_machine() -> None:
     assert [numbered("a-1", name) for name in ("a-1-12", "a-1-3-etcd", "b-1")] == [12, 3, 0]
 

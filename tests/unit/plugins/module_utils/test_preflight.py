@@ -23,7 +23,7 @@ CLUSTER = Cluster("mintnet", "1.36.3")
 
 
 def kubernetes(**changes: t.Any) -> dict[str, t.Any]:
-    found: dict[str, t.Any] = {"state": "none", "cluster": "", "control_plane": False, "leftovers": []}
+    found: dict[str, t.Any] = {"state": "none", "cluster": "", "control_plane": False, "leftovers": [], "ca": ""}
     return {**found, "api": {"answers": False, "nodes": []}, **changes}
 
 
@@ -214,9 +214,9 @@ def test_what_each_must_have_alone(kind: str, changes: Changes, todo: str) -> No
         assert f"its {kind} is that of {other}, too" in text
         assert todo in text
     # Those that have joined live with it; one that is new has to do something about it.
-    joined = machine(1, **member()), machine(2, **{**member(), **changes})
-    assert said(*joined) == []
-    ((name, text),) = said(*joined, machine(3, **changes))
+    members = machine(1, **member()), machine(2, **{**member(), **changes})
+    assert said(*members) == []
+    ((name, text),) = said(*members, machine(3, **changes))
     assert name == "m-3"
     assert "is that of m-1, m-2, too" in text
 
@@ -268,6 +268,58 @@ def test_a_node_runs_what_the_control_plane_says_of_it() -> None:
     ((name, text),) = said(lead, machine(2, wish=NODE, **member(control_plane=False)))
     assert name == "m-2"
     assert "runs Kubernetes v1.35.9" in text
+
+
+def joined(*nodes: str, **changes: t.Any) -> Changes:
+    """A control plane that lists these nodes, or a node, where there are none."""
+    found = member(*((name, "v1.36.3") for name in nodes), control_plane=bool(nodes))
+    return {"kubernetes": {**found["kubernetes"], **changes}}
+
+
+@pytest.mark.parametrize("state", ["none", "begun"])
+def test_no_cluster_is_made_beside_the_one_that_a_machine_has_joined(state: str) -> None:
+    node = machine(2, wish=NODE, **joined())
+    fresh = machine(1, kubernetes=kubernetes(state=state, cluster="mintnet" if state == "begun" else ""))
+    ((name, text),) = said(fresh, node, machine(3, wish=NODE))
+    assert name == "m-2"
+    assert "a node of a cluster mintnet that no machine in kube_control_plane has" in text
+    assert "in kube_control_plane again; if that is lost" in text
+    assert "make destroy-cluster" in text
+    # It is the control planes that make one, and all of them have to be known.
+    assert said(node) == []
+    assert said(machine(4, **joined("m-2", "m-4")), fresh, node) == []
+    assert [name for name, _text in said(fresh, unseen(4, unreachable=True), node)] == ["m-4"]
+
+
+def test_a_machine_of_another_cluster_of_the_same_name() -> None:
+    lead = machine(1, **joined("m-1", "m-2", ca="one"))
+    ((name, text),) = said(lead, machine(2, wish=NODE, **joined(ca="other")))
+    assert name == "m-2"
+    assert "it has joined another cluster mintnet than m-1 has" in text
+    assert "list it in kube_removed, run create, then list it again (local machines: make destroy-cluster" in text
+    assert said(lead, machine(2, wish=NODE, **joined(ca="one"))) == []
+    # The one that answers has the cluster.
+    silent = machine(3, **joined("m-3", ca="other", api={"answers": False, "nodes": []}))
+    assert [name for name, _text in said(silent, lead)] == ["m-3"]
+
+
+def test_a_machine_that_was_taken_out_does_not_come_back() -> None:
+    lead = machine(1, **joined("m-1"))
+    out = machine(2, wish=NODE, **joined())
+    ((name, text),) = said(lead, out)
+    assert name == "m-2"
+    assert "it was taken out of the cluster mintnet" in text
+    assert "list it in kube_removed (local machines: lower mintnet_machines), run create, then list it again" in text
+    control = machine(2, **joined("m-2", api={"answers": False, "nodes": []}))
+    assert [name for name, _text in said(lead, control)] == ["m-2"]
+    # Where no control plane answers, nothing is known of it.
+    assert said(machine(1, **joined("m-1", api={"answers": False, "nodes": []})), out) == []
+
+
+@pytest.mark.parametrize("state", ["none", "begun"])
+def test_a_machine_that_is_about_to_join_is_no_node_yet(state: str) -> None:
+    joining = machine(2, kubernetes=kubernetes(state=state, cluster="mintnet" if state == "begun" else ""))
+    assert said(machine(1, **joined("m-1", ca="one")), joining) == []
 
 
 def test_all_faults_of_all_machines_in_one_table() -> None:

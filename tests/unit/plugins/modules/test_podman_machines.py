@@ -108,17 +108,33 @@ def keys(wanted: dict[str, Any]) -> Path:
     return folder
 
 
-def test_one_question_where_everything_runs(run: Run, podman: Podman, wanted: dict[str, Any], keys: Path) -> None:
+def test_two_questions_where_everything_runs(run: Run, podman: Podman, wanted: dict[str, Any], keys: Path) -> None:
     podman.add_machine(1)
     podman.add_machine(2)
     result = run(podman_machines.main, {**wanted, "count": 2})
     assert (result["changed"], result["ready"], result["notes"]) == (False, True, [])
-    assert podman.asked == ["ps"]
+    assert podman.asked == ["ps", "volume"]
     assert [one["name"] for one in result["machines"]] == ["trial-1", "trial-2"]
     connection = result["machines"][1]["connection"]
     assert connection["ansible_host"] == "10.89.9.12"
     assert connection["ansible_ssh_private_key_file"] == str(keys / "id_ed25519")
     assert result["diff"]["before"] == result["diff"]["after"]
+
+
+def test_what_a_removal_left_that_was_cut_off_is_too_much(
+    run: Run, podman: Podman, wanted: dict[str, Any], keys: Path
+) -> None:
+    podman.add_machine(1)
+    podman.add_machine(2)
+    ours = {"io.mintnet.cluster": "trial"}
+    podman.has["volume"] = [
+        {"Name": f"trial-{number}-etcd", "Mountpoint": f"/v/trial-{number}-etcd/_data", "Labels": labels}
+        for number, labels in ((2, ours), (4, ours), (5, None))
+    ]
+    result = run(podman_machines.main, {**wanted, "count": 2})
+    assert (result["changed"], result["surplus"]) == (False, ["trial-4"])
+    removal = {"cluster": "trial", "home": wanted["home"], "state": "absent", "above": 2}
+    assert run(podman_machines.main, removal, check=True)["removed"] == ["volume trial-4-etcd"]
 
 
 def test_check_mode_tells_and_touches_nothing(run: Run, podman: Podman, wanted: dict[str, Any], tmp_path: Path) -> None:
