@@ -129,6 +129,15 @@ class Machines:
         """
         return podman(doing, *arguments, temporary=temporary, holds=self.holds)
 
+    def known(self) -> dict[str, t.Any]:
+        """Those that run, whatever is wanted of them. It only looks."""
+        installed = which("podman") is not None
+        if installed and (faults := list(on_host.system_faults(self.host))):
+            raise FaultsError(f"Looking for the machines of cluster {self.wanted.cluster}", faults)
+        found = self.glance() if installed else Found()
+        result = self.result(plan(self.wanted, found), found, changed=False, ready=True)
+        return {name: result[name] for name in ("changed", "machines", "host")}
+
     # Making sure that they are there
 
     def present(self, check: bool) -> dict[str, t.Any]:

@@ -27,10 +27,12 @@ options:
   state:
     description:
       - With V(present), the machines run when the module returns.
+      - With V(known), those that run are named, and nothing is changed or refused that only matters for making some.
+        Where podman is not installed, there are none.
       - With V(absent), nothing of them is left, neither connections nor firewall rules. Their image goes with its last
         machine.
     type: str
-    choices: [present, absent]
+    choices: [present, known, absent]
     default: present
   cluster:
     description:
@@ -108,6 +110,12 @@ EXAMPLES = r"""
       path: /var/cache/machine.tar
       sha256: 5a5d86eb36e9c1be0eed67adcf9b46d160a0c29470de8c26b81ba4359acafd8d
 
+- name: The machines that run
+  mintnet.kubernetes.podman_machines:
+    cluster: mintnet
+    home: ~/.mintnet/clusters/mintnet
+    state: known
+
 - name: No machines beyond the second one
   mintnet.kubernetes.podman_machines:
     cluster: mintnet
@@ -125,7 +133,7 @@ EXAMPLES = r"""
 RETURN = r"""
 machines:
   description: The machines that run, in the order of their numbers.
-  returned: when O(state=present)
+  returned: when O(state=present) or O(state=known)
   type: list
   elements: dict
   contains:
@@ -187,7 +195,7 @@ notes:
   sample: []
 host:
   description: What this host is like, as far as it decides how its machines must be set up.
-  returned: when O(state=present)
+  returned: when O(state=present) or O(state=known)
   type: dict
   contains:
     system:
@@ -233,7 +241,7 @@ from ansible_collections.mintnet.kubernetes.plugins.module_utils._module import 
 
 SPEC: dict[str, t.Any] = {
     "argument_spec": {
-        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "state": {"type": "str", "choices": ["present", "known", "absent"], "default": "present"},
         "cluster": {"type": "str", "required": True},
         "home": {"type": "path", "required": True},
         "count": {"type": "int", "default": 1},
@@ -277,6 +285,8 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     try:
         if params["state"] == "present":
             return machines.present(check=check_mode)
+        if params["state"] == "known":
+            return machines.known()
         return machines.absent(check=check_mode, above=params["above"])
     except OSError as error:
         raise system_error("Working on local machines", error) from error

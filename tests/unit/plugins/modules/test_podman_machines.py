@@ -193,7 +193,32 @@ def test_without_root(run: Run, podman: Podman, wanted: dict[str, Any], monkeypa
     monkeypatch.setattr(_machines_host, "look", lambda: host)
     assert "root is needed" in run(podman_machines.main, wanted, check=True)["msg"]
     assert "root is needed" in run(podman_machines.main, {**wanted, "state": "absent"})["msg"]
+    assert "root is needed" in run(podman_machines.main, {**wanted, "state": "known"})["msg"]
     assert podman.asked == []
+
+
+def test_known_are_those_that_run(run: Run, podman: Podman, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The first is lost, nothing more fits on the host, and the subnet is not the usual one: it only looks."""
+    podman.add_machine(2)
+    podman.add_machine(3, State="exited", Pid=0)
+    podman.has["ps"].append(foreign_container())
+    monkeypatch.setattr(_machines_host, "read", lambda _path: "MemAvailable: 0 kB\n")
+    monkeypatch.setattr(_machines_host, "disk_faults", lambda _new, _folder: ["no disk"])
+    asked = {"cluster": "trial", "home": str(tmp_path / "home"), "state": "known"}
+    result = run(podman_machines.main, asked)
+    assert result["changed"] is False
+    assert [(one["name"], one["number"], one["did"]) for one in result["machines"]] == [("trial-2", 2, "keep")]
+    assert result["machines"][0]["connection"]["ansible_host"] == "10.89.9.12"
+    assert result["host"]["cpus"] == 2
+    assert podman.asked == ["ps"]
+    assert not (tmp_path / "home").exists()
+    assert run(podman_machines.main, asked, check=True) == result
+
+
+def test_known_without_podman(run: Run, podman: Podman, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(_machines, "which", lambda _command: None)
+    result = run(podman_machines.main, {"cluster": "trial", "home": str(tmp_path), "state": "known"})
+    assert (result["changed"], result["machines"], podman.asked) == (False, [], [])
 
 
 def foreign_container() -> dict[str, Any]:
