@@ -218,7 +218,8 @@ def _identity(cluster: Cluster, machine: Machine, nodes: Mapping[str, Info]) -> 
             group = "kube_control_plane" if found["control_plane"] else "kube_node"
             yield fault(
                 f"it is {kinds[0]} of the cluster {cluster.name}, and {kinds[1]} is wanted",
-                f"remove it from the cluster first, or list it in {group}",
+                f"remove it from the cluster first, or list it in {group} (local machines: set mintnet_control_planes "
+                "back)",
             )
 
 
