@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import http.client
 import ssl
 import typing as t
@@ -53,11 +54,8 @@ class Etcd:
     """``connect`` gives a way to ask the etcd at a host and port."""
 
     def __init__(self, connect: Callable[[str, int], Ask] | None = None) -> None:
-        if connect is None:
-            context = tls()
-            connect = lambda host, port: client(host, port, context, timeout=3.0)  # noqa: E731
-        self._connect = connect
-        self._ask = connect("127.0.0.1", PORT)
+        self._connect = connect or functools.partial(client, context=tls(), timeout=3.0)
+        self._ask = self._connect("127.0.0.1", PORT)
 
     def members(self) -> list[Member]:
         status, answer = patiently(self._ask, "listing the members of etcd", "POST", "/v3/cluster/member/list", {})

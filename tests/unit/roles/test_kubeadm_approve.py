@@ -25,7 +25,7 @@ _spec.loader.exec_module(approve)
 KEY = ec.generate_private_key(ec.SECP256R1())
 OWN_DNS, OWN_IP = x509.DNSName("node-1"), x509.IPAddress(ipaddress.ip_address("10.0.0.1"))
 USAGES = ["digital signature", "server auth"]
-SUBJECT = [(NameOID.ORGANIZATION_NAME, "system:nodes"), (NameOID.COMMON_NAME, "system:node:node-1")]
+SUBJECT = ((NameOID.ORGANIZATION_NAME, "system:nodes"), (NameOID.COMMON_NAME, "system:node:node-1"))
 
 
 def node(name: str, *addresses: tuple[str, str]) -> dict[str, Any]:
@@ -33,10 +33,10 @@ def node(name: str, *addresses: tuple[str, str]) -> dict[str, Any]:
     return {"metadata": {"name": name}, "status": {"addresses": found}}
 
 
-NODES = [
+NODES = (
     node("node-1", ("InternalIP", "10.0.0.1"), ("InternalIP", "FD00::1"), ("Hostname", "node-1")),
     node("node-2", ("InternalIP", "10.0.0.2"), ("Hostname", "node-2")),
-]
+)
 
 
 def content(
