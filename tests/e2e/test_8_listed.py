@@ -16,26 +16,18 @@ from pathlib import Path
 import pages
 import pytest
 import yaml
+from local_machines import ABSENT, MACHINES
 from surroundings import User, sweep
 
 pytestmark = pytest.mark.long
 
-MACHINES = "e2ehosts"
+HOSTS = "e2ehosts"
 CREATE, STATUS, RENEW, SNAPSHOT, DESTROY = (line for line in pages.page("machines") if "INVENTORY=my" in line)
 SIZE = "-e cometbft_nodes=2"
 
-PRESENT = """
-- hosts: localhost
-  gather_facts: false
-  roles:
-    - role: mintnet.kubernetes.common
-  tasks:
-    - ansible.builtin.include_role:
-        name: mintnet.kubernetes.artifacts
-      vars:
-        artifacts_wanted: [machine]
-    - ansible.builtin.include_role:
-        name: mintnet.kubernetes.machines
+PRESENT = (
+    MACHINES
+    + """\
     - ansible.builtin.copy:
         content: "{{ dict(names | zip(names | map('extract', hostvars))) | to_json }}"
         dest: "{{ seen }}"
@@ -43,16 +35,7 @@ PRESENT = """
       vars:
         names: "{{ groups['all'] | difference(['localhost']) }}"
 """
-ABSENT = """
-- hosts: localhost
-  gather_facts: false
-  roles:
-    - role: mintnet.kubernetes.common
-  tasks:
-    - ansible.builtin.include_role:
-        name: mintnet.kubernetes.machines
-        tasks_from: absent
-"""
+)
 # What a container asks of the roles; that it reads the controller's cache is not among it.
 SPECIAL = (
     "containerd_config_overlay",
@@ -88,9 +71,9 @@ def machines(user: User, clone: Path) -> Iterator[dict[str, str]]:
 
     Gives what each of them has by its name.
     """
-    sweep(MACHINES)
+    sweep(HOSTS)
     seen = user.home / "seen.json"
-    options = f"-e mintnet_cluster={MACHINES} -e machines_subnet={user.subnet} -e machines_count=2 -e seen={seen}"
+    options = f"-e mintnet_cluster={HOSTS} -e machines_subnet={user.subnet} -e machines_count=2 -e seen={seen}"
 
     def play(text: str) -> None:
         book = user.home / "machines.yml"
@@ -113,14 +96,14 @@ def machines(user: User, clone: Path) -> Iterator[dict[str, str]]:
     (inventory / "hosts.yml").write_text(yaml.safe_dump(hosts), encoding="utf-8")
     yield {name: inside(name, FILES) for name in told}
     play(ABSENT)
-    sweep(MACHINES)
+    sweep(HOSTS)
 
 
 def test_network_on_listed_machines(user: User, clone: Path) -> None:
     """By the page's commands."""
     run = user.run(CREATE, clone, ARGS=SIZE)
     user.note(f"create on two listed machines, everything copied over SSH: {run.seconds:.0f} s")
-    names = {f"{MACHINES}-1", f"{MACHINES}-2"}
+    names = {f"{HOSTS}-1", f"{HOSTS}-2"}
     assert {item["metadata"]["name"] for item in user.get("nodes")} == names
     assert {pod["spec"]["nodeName"] for pod in user.get("pods -l tm=tm")} == names
     assert re.search(r"^tm-1 ", user.run(STATUS, clone).output, re.MULTILINE)
@@ -147,15 +130,15 @@ def test_certificates_are_renewed(user: User, clone: Path) -> None:
     """Those that end within longer than they were made for, so all of them; the chain does not notice."""
 
     def until() -> str:
-        return inside(f"{MACHINES}-1", "openssl x509 -noout -enddate -in /etc/kubernetes/pki/apiserver.crt")
+        return inside(f"{HOSTS}-1", "openssl x509 -noout -enddate -in /etc/kubernetes/pki/apiserver.crt")
 
     height, before, context = user.height("tm-0"), until(), user.kubeconfig.read_text(encoding="utf-8")
     renew = RENEW.replace("ARGS='", f"ARGS='{SIZE} ")
     told = user.run(f"{renew[:-1]} --check'", clone)
-    assert f"{MACHINES}-1: certificates end in 36" in told.output
+    assert f"{HOSTS}-1: certificates end in 36" in told.output
     assert until() == before
     run = user.run(renew, clone)
-    assert f"{MACHINES}-1: certificates are renewed, for 36" in run.output
+    assert f"{HOSTS}-1: certificates are renewed, for 36" in run.output
     assert until() != before
     # The user's own is one of them.
     assert user.kubeconfig.read_text(encoding="utf-8") != context

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import tree
 from kills import family
+from local_machines import ABSENT, MACHINES
 from surroundings import Run, User, folder, remove, traces
 
 pytestmark = pytest.mark.long
@@ -26,19 +27,6 @@ pytestmark = pytest.mark.long
 CLUSTER, SUBNET = "e2emachines", "10.89.66.0/24"
 OTHER, OTHER_SUBNET = "e2eother", "10.89.67.0/24"
 
-MACHINES = """
-- hosts: localhost
-  gather_facts: false
-  roles:
-    - role: mintnet.kubernetes.common
-  tasks:
-    - ansible.builtin.include_role:
-        name: mintnet.kubernetes.artifacts
-      vars:
-        artifacts_wanted: [machine]
-    - ansible.builtin.include_role:
-        name: mintnet.kubernetes.machines
-"""
 PRESENT = (
     MACHINES
     + """
@@ -78,16 +66,6 @@ CHECK = (
         tasks_from: preflight
 """
 )
-ABSENT = """
-- hosts: localhost
-  gather_facts: false
-  roles:
-    - role: mintnet.kubernetes.common
-  tasks:
-    - ansible.builtin.include_role:
-        name: mintnet.kubernetes.machines
-        tasks_from: absent
-"""
 SURPLUS = """
 - hosts: localhost
   gather_facts: false
